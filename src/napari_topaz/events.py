@@ -1,0 +1,144 @@
+"""Events of long jobs: frozen, small, and made of plain values.
+
+A job is a generator of these that returns its result; the viewer, the command line and a cluster
+drive the same generator. :class:`JobError` is the one exception a user is meant to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_topaz.picks import Picks
+
+
+class JobError(Exception):
+    """The work cannot be done; one sentence: what is wrong, with which file, what to do.
+
+    Deliberately not a RuntimeError: napari's generator workers hang on those.
+    """
+
+
+class StopToken(Protocol):
+    """What a job asks whether it should stop; a :class:`threading.Event` will do."""
+
+    def is_set(self) -> bool:
+        """Whether the job should stop and return what it has."""
+        ...
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A stage begins. `total` counts its steps (0: not known beforehand)."""
+
+    what: str
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """`done` of `total` steps of the stage are finished."""
+
+    done: int
+    total: int
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know; the job goes on. One sentence."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class StepDone(Event):
+    """Some training steps are done: `loss` is their mean."""
+
+    step: int
+    total: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EpochDone(Event):
+    """An epoch of training is done.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        1-based number of this epoch, and how many are planned.
+    step : int
+        Training steps since the start.
+    loss : float
+        Mean training loss of the epoch.
+    held_out : float or None
+        Average precision on the held-out labels; None where nothing is held out.
+    best : bool
+        Whether this epoch is the best so far.
+    seconds : float
+        Since the start of training.
+    model : PickerModel
+        A snapshot that can pick at once (on the CPU, shares no memory with the training).
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    held_out: float | None
+    best: bool
+    seconds: float
+    model: Any
+
+
+@dataclass(frozen=True, eq=False)
+class MicrographDone(Event):
+    """One micrograph of a long job is finished.
+
+    Attributes
+    ----------
+    name : str
+        The micrograph.
+    picks : Picks or None
+        Its picks, for jobs that pick.
+    error : str or None
+        One sentence, where this micrograph failed and the job goes on without it.
+    """
+
+    name: str
+    picks: Picks | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ScoresDone(Event):
+    """The score map of one micrograph is there (see :class:`napari_topaz.score_map.ScoreMap`)."""
+
+    name: str
+    score_map: Any
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """A file was written."""
+
+    path: str
+
+
+#: What a job of result type R is.
+_R = TypeVar("_R")
+Job = Generator[Event, None, _R]
+
+#: For annotations of histograms and curves in events.
+FloatArray = NDArray[np.float32]

@@ -1,0 +1,34 @@
+"""A score map: the logits of a model over one micrograph, on a coarse grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """Logits of one micrograph.
+
+    Attributes
+    ----------
+    name : str
+        The micrograph.
+    logits : ndarray of float32, shape (rows, columns)
+        Score of the region centred on each grid point.
+    step_yx : tuple of float
+        Distance of grid points in pixels of the original micrograph, per axis (y, x). Grid point
+        (i, j) lies at (i · step_y, j · step_x): the first one is the centre of pixel (0, 0).
+    border : int
+        Grid points this close to an edge saw reflected pixels beyond it.
+    shape : tuple of int
+        (height, width) of the original micrograph.
+    """
+
+    name: str
+    logits: NDArray[np.float32]
+    step_yx: tuple[float, float]
+    border: int
+    shape: tuple[int, int]

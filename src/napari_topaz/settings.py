@@ -1,0 +1,184 @@
+"""The only list of options.
+
+A field states default, bounds, unit, step and help once; the command line, the form in the viewer,
+the metadata of a model file and the docs derive from it. Lengths are in Å where the unit says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+#: Objectives by name; each is the function of that name ("-" is "_") in :mod:`napari_topaz.model.objectives`.
+OBJECTIVES = {
+    "cvir": "the most confident π of the unlabelled regions are ignored, the rest are negatives (Garg 2021)",
+    "ge-binomial": "the number of positives in a minibatch follows a binomial of π (Bepler 2019)",
+    "ge-kl": "the mean score of the unlabelled regions is π (Bepler 2018)",
+    "nnpu": "non-negative risk estimate (Kiryo 2017)",
+    "pn": "unlabelled regions are taken as negatives, positives and negatives weigh the same",
+    "pn-pi": "unlabelled regions are taken as negatives, weights π and 1 − π",
+}
+
+#: Networks by name; each is the function of that name in :mod:`napari_topaz.model.networks`.
+ARCHITECTURES = {
+    "small": "84 000 weights, field of 37 px, made for tiles and two CPU cores",
+    "conv31": "the papers' network: three convolutions, field of 31 px",
+    "conv63": "four convolutions, field of 63 px",
+    "conv127": "five convolutions, field of 127 px",
+    "resnet8": "residual network of 8 layers, field of 71 px",
+    "resnet16": "residual network of 16 layers, field of 91 px",
+}
+
+#: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
+NORMALISATIONS = {
+    "gmm": "brighter component of a mixture of two Gaussians, per micrograph",
+    "affine": "mean and standard deviation, per micrograph",
+    "none": "as stored",
+}
+
+
+def option(default: Any, help: str, *, unit: str = "", **more: Any) -> Any:  # noqa: A002
+    """State one option.
+
+    Parameters
+    ----------
+    default : object
+        Its default; None means "follows from other options".
+    help : str
+        One sentence for the command line, the tooltip and the docs.
+    unit : str
+        Unit, where it has one.
+    **more
+        ``step`` of a spin box, ``advanced`` (folded away in the viewer), ``choices`` (a mapping
+        from name to help), and pydantic's bounds (``ge``, ``gt``, ``le``, ``lt``, ``pattern``).
+    """
+    extra = {key: more.pop(key, None) for key in ("step", "choices")}
+    extra |= {"unit": unit, "advanced": more.pop("advanced", False)}
+    if extra["choices"]:
+        help = f"{help.rstrip('.')}: {', '.join(extra['choices'])}."  # noqa: A001
+    return Field(default, description=help, json_schema_extra=extra, **more)
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, strict about names and choices."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _choices_hold(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            choices = extra.get("choices") if isinstance(extra, Mapping) else None
+            if choices and getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
+                )
+        return self
+
+
+class PreprocessSettings(Settings):
+    """How a micrograph becomes the network's input."""
+
+    diameter: float | None = option(
+        None, "Diameter of the particle; downsampling, label radius and suppression radius follow from it.",
+        unit="Å", step=5, gt=0, le=10_000,
+    )
+    pixel_size: float | None = option(
+        None, "Pixel size of the micrographs, where the file's header is wrong or silent.",
+        unit="Å/px", step=0.01, gt=0, le=1000,
+    )
+    particle_pixels: float = option(
+        19.0, "Diameter of the particle after downsampling.", unit="px", step=1, ge=6, le=64, advanced=True
+    )
+    downsample: float | None = option(
+        None, "Downsampling factor, in place of the one that follows from the diameter.",
+        step=1, ge=1, le=64, advanced=True,
+    )
+    normalise: str = option("gmm", "Normalisation.", choices=NORMALISATIONS, advanced=True)
+    clip: float = option(
+        8.0, "Clip hot and dead pixels at this many robust standard deviations; 0 leaves them.",
+        unit="σ", step=1, ge=0, le=1000, advanced=True,
+    )
+
+
+class NetworkSettings(Settings):
+    """The classifier."""
+
+    architecture: str = option("small", "Architecture of the network.", choices=ARCHITECTURES, advanced=True)
+    width: int | None = option(
+        None, "Channels of the first layer; the architecture's own where not given.",
+        step=8, ge=1, le=1024, advanced=True,
+    )
+
+
+class TrainSettings(Settings):
+    """How a model learns."""
+
+    objective: str = option("cvir", "Objective that is minimised.", choices=OBJECTIVES, advanced=True)
+    expected: float | None = option(
+        None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
+    )
+    prior: float | None = option(
+        None, "Fraction of positive regions π, in place of the expected number.",
+        step=0.001, gt=0, lt=1, advanced=True,
+    )
+    epochs: int = option(12, "Number of epochs.", step=1, ge=1, le=10_000, advanced=True)
+    steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
+    learning_rate: float = option(
+        3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True
+    )
+    label_radius: float | None = option(
+        None, "Regions this close to a label are positive (downsampled pixels); "
+        "min(3 px, a quarter of the particle's radius) where not given.",
+        unit="px", step=0.5, ge=0, le=64, advanced=True,
+    )
+    held_out: float = option(
+        0.2, "Fraction of the labelled micrographs held out to choose the best epoch.",
+        step=0.05, ge=0, lt=1, advanced=True,
+    )
+    time_limit: float | None = option(
+        None, "Stop training after this time; the best epoch is kept.", unit="s", step=10, gt=0, le=1e7,
+        advanced=True,
+    )
+    seed: int = option(0, "Seed of all random numbers.", step=1, ge=0, le=2**31 - 1, advanced=True)
+
+
+class PickSettings(Settings):
+    """How scores become picks."""
+
+    threshold: float | None = option(
+        None, "Lowest score (logit) of a pick; the model's own threshold where not given.",
+        step=0.25, ge=-1000, le=1000,
+    )
+    suppression_radius: float | None = option(
+        None, "Smallest distance between two picks; the particle's radius where not given.",
+        unit="Å", step=5, gt=0, le=10_000, advanced=True,
+    )
+    margin: float = option(
+        0.0, "Keep picks at least this far from the edges.", unit="Å", step=10, ge=0, le=100_000, advanced=True
+    )
+    symmetries: bool = option(
+        True, "Average the scores over the eight rotations and mirror images.", advanced=True
+    )
+
+
+class RunSettings(Settings):
+    """Where a job runs."""
+
+    device: str = option(
+        "auto", "auto, cpu, cuda, cuda:N or mps.", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", advanced=True
+    )
+
+
+class SimulateSettings(Settings):
+    """Micrographs with known truth."""
+
+    micrographs: int = option(6, "Number of micrographs.", step=1, ge=1, le=1_000_000)
+    size: int = option(1024, "Height and width.", unit="px", step=128, ge=64, le=16_384)
+    pixel_size: float = option(3.5, "Pixel size.", unit="Å/px", step=0.1, gt=0, le=100)
+    diameter: float = option(180.0, "Diameter of the particle.", unit="Å", step=10, gt=0, le=10_000)
+    particles: int = option(80, "Mean number of particles per micrograph.", step=10, ge=0, le=100_000)
+    dose: float = option(20.0, "Electron dose; lower is noisier.", unit="e/Å²", step=1, gt=0, le=1000)
+    seed: int = option(0, "Seed of all random numbers.", step=1, ge=0, le=2**31 - 1)

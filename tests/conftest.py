@@ -1,0 +1,22 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure() -> None:
+    # Two cores are shared by everything; many small tensors are faster on one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with reference numbers and real micrographs; tests that need it skip without it."""
+    folder = Path(os.environ.get("NAPARI_TOPAZ_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder} (set NAPARI_TOPAZ_SHARED)")
+    return folder
