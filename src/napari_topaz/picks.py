@@ -96,7 +96,7 @@ class Picks:
         return replace(self, yx=self.yx * np.asarray(factor, np.float32))
 
     def flipped(self, height: int) -> Picks:
-        """y counted from the other edge of a micrograph of `height` pixels (height − 1 − y)."""
+        """Count y from the other edge of a micrograph of `height` pixels (height − 1 − y)."""
         return replace(self, yx=np.stack([height - 1 - self.yx[:, 0], self.yx[:, 1]], axis=1))
 
     def inside(self, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np.bool_]:

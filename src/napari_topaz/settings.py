@@ -82,24 +82,41 @@ class PreprocessSettings(Settings):
     """How a micrograph becomes the network's input."""
 
     diameter: float | None = option(
-        None, "Diameter of the particle; downsampling, label radius and suppression radius follow from it.",
-        unit="Å", step=5, gt=0, le=10_000,
+        None,
+        "Diameter of the particle; downsampling, label radius and suppression radius follow from it.",
+        unit="Å",
+        step=5,
+        gt=0,
+        le=10_000,
     )
     pixel_size: float | None = option(
-        None, "Pixel size of the micrographs, where the file's header is wrong or silent.",
-        unit="Å/px", step=0.01, gt=0, le=1000,
+        None,
+        "Pixel size of the micrographs, where the file's header is wrong or silent.",
+        unit="Å/px",
+        step=0.01,
+        gt=0,
+        le=1000,
     )
     particle_pixels: float = option(
         19.0, "Diameter of the particle after downsampling.", unit="px", step=1, ge=6, le=64, advanced=True
     )
     downsample: float | None = option(
-        None, "Downsampling factor, in place of the one that follows from the diameter.",
-        step=1, ge=1, le=64, advanced=True,
+        None,
+        "Downsampling factor, in place of the one that follows from the diameter.",
+        step=1,
+        ge=1,
+        le=64,
+        advanced=True,
     )
     normalise: str = option("gmm", "Normalisation.", choices=NORMALISATIONS, advanced=True)
     clip: float = option(
-        8.0, "Clip hot and dead pixels at this many robust standard deviations; 0 leaves them.",
-        unit="σ", step=1, ge=0, le=1000, advanced=True,
+        8.0,
+        "Clip hot and dead pixels at this many robust standard deviations; 0 leaves them.",
+        unit="σ",
+        step=1,
+        ge=0,
+        le=1000,
+        advanced=True,
     )
 
 
@@ -108,8 +125,12 @@ class NetworkSettings(Settings):
 
     architecture: str = option("small", "Architecture of the network.", choices=ARCHITECTURES, advanced=True)
     width: int | None = option(
-        None, "Channels of the first layer; the architecture's own where not given.",
-        step=8, ge=1, le=1024, advanced=True,
+        None,
+        "Channels of the first layer; the architecture's own where not given.",
+        step=8,
+        ge=1,
+        le=1024,
+        advanced=True,
     )
 
 
@@ -121,25 +142,41 @@ class TrainSettings(Settings):
         None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
     )
     prior: float | None = option(
-        None, "Fraction of positive regions π, in place of the expected number.",
-        step=0.001, gt=0, lt=1, advanced=True,
+        None,
+        "Fraction of positive regions π, in place of the expected number.",
+        step=0.001,
+        gt=0,
+        lt=1,
+        advanced=True,
     )
     epochs: int = option(12, "Number of epochs.", step=1, ge=1, le=10_000, advanced=True)
     steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
-    learning_rate: float = option(
-        3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True
-    )
+    learning_rate: float = option(3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True)
     label_radius: float | None = option(
-        None, "Regions this close to a label are positive (downsampled pixels); "
+        None,
+        "Regions this close to a label are positive (downsampled pixels); "
         "min(3 px, a quarter of the particle's radius) where not given.",
-        unit="px", step=0.5, ge=0, le=64, advanced=True,
+        unit="px",
+        step=0.5,
+        ge=0,
+        le=64,
+        advanced=True,
     )
     held_out: float = option(
-        0.2, "Fraction of the labelled micrographs held out to choose the best epoch.",
-        step=0.05, ge=0, lt=1, advanced=True,
+        0.2,
+        "Fraction of the labelled micrographs held out to choose the best epoch.",
+        step=0.05,
+        ge=0,
+        lt=1,
+        advanced=True,
     )
     time_limit: float | None = option(
-        None, "Stop training after this time; the best epoch is kept.", unit="s", step=10, gt=0, le=1e7,
+        None,
+        "Stop training after this time; the best epoch is kept.",
+        unit="s",
+        step=10,
+        gt=0,
+        le=1e7,
         advanced=True,
     )
     seed: int = option(0, "Seed of all random numbers.", step=1, ge=0, le=2**31 - 1, advanced=True)
@@ -149,15 +186,29 @@ class PickSettings(Settings):
     """How scores become picks."""
 
     threshold: float | None = option(
-        None, "Lowest score (logit) of a pick; the model's own threshold where not given.",
-        step=0.25, ge=-1000, le=1000,
+        None,
+        "Lowest score (logit) of a pick; the model's own threshold where not given.",
+        step=0.25,
+        ge=-1000,
+        le=1000,
     )
     suppression_radius: float | None = option(
-        None, "Smallest distance between two picks; the particle's radius where not given.",
-        unit="Å", step=5, gt=0, le=10_000, advanced=True,
+        None,
+        "Smallest distance between two picks; the particle's radius where not given.",
+        unit="Å",
+        step=5,
+        gt=0,
+        le=10_000,
+        advanced=True,
     )
     margin: float = option(
-        0.0, "Keep picks at least this far from the edges.", unit="Å", step=10, ge=0, le=100_000, advanced=True
+        0.0,
+        "Keep picks at least this far from the edges.",
+        unit="Å",
+        step=10,
+        ge=0,
+        le=100_000,
+        advanced=True,
     )
     symmetries: bool = option(
         True, "Average the scores over the eight rotations and mirror images.", advanced=True
