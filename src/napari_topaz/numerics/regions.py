@@ -1,0 +1,81 @@
+"""Discs on the pixel grid, and the fraction of regions that are positive."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Relative slack when a distance is compared with a radius: 0.6² + 0.8² must not exceed 1.
+SLACK = 1e-9
+
+
+def disc_offsets(
+    radius: float | tuple[float, float], limit: tuple[int, int] | None = None
+) -> NDArray[np.int64]:
+    """Return the pixels of a disc, relative to its centre.
+
+    Parameters
+    ----------
+    radius : float or tuple of float
+        Radius in pixels, or one per axis (y, x); the rim belongs to the disc.
+    limit : tuple of int, optional
+        Largest |dy| and |dx|; for discs larger than the image.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 2)
+        (dy, dx) in row-major order.
+
+    Raises
+    ------
+    ValueError
+        If a radius is negative or NaN.
+    """
+    ry, rx = radius if isinstance(radius, tuple) else (radius, radius)
+    if not (ry >= 0 and rx >= 0):
+        raise ValueError(f"A radius must not be negative: {radius}.")
+    reach_y, reach_x = limit or (math.inf, math.inf)
+    ny = math.floor(min(ry * (1 + SLACK), reach_y))
+    nx = math.floor(min(rx * (1 + SLACK), reach_x))
+    dy, dx = np.mgrid[-ny : ny + 1, -nx : nx + 1]
+    # A radius of 0 leaves only 0 on its axis, whatever it is divided by.
+    inside = (dy / (ry or 1)) ** 2 + (dx / (rx or 1)) ** 2 <= 1 + SLACK
+    return np.stack([dy[inside], dx[inside]], axis=1)
+
+
+def disc_pixels(radius: float) -> int:
+    """Return the number of pixels within `radius` pixels of a pixel (29 for 3)."""
+    return len(disc_offsets(radius))
+
+
+def prior_from_expected(expected: float, radius: float, shape: tuple[int, int]) -> float:
+    """Return π, the fraction of regions that are positive.
+
+    Parameters
+    ----------
+    expected : float
+        Expected number of particles in the image.
+    radius : float
+        Label radius in pixels: regions this close to a particle are positive.
+    shape : tuple of int
+        (height, width) of the (downsampled) image.
+
+    Returns
+    -------
+    float
+        Particles × pixels of a disc / pixels of the image.
+
+    Raises
+    ------
+    ValueError
+        If that is not between 0 and 1.
+    """
+    prior = expected * disc_pixels(radius) / (shape[0] * shape[1])
+    if not 0 < prior < 1:
+        raise ValueError(
+            f"{expected:g} particles of radius {radius:g} px in {shape[0]} × {shape[1]} px make a prior of "
+            f"{prior:.3g}, which is not between 0 and 1: correct the expected number of particles."
+        )
+    return prior

@@ -1,0 +1,108 @@
+"""From a micrograph to the network's input: clip, downsample, normalise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_topaz.micrograph import Micrograph
+from napari_topaz.numerics.normalise import clip_outliers, normalise
+from napari_topaz.numerics.rescale import fourier_crop, small_shape
+from napari_topaz.settings import PreprocessSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A micrograph, downsampled and normalised.
+
+    Attributes
+    ----------
+    name : str
+        The micrograph.
+    image : ndarray of float32, shape (h, w)
+        Pixel (i, j) lies at (i · step_y, j · step_x) of the original.
+    shape : tuple of int
+        (height, width) of the original.
+    pixel_size : float or None
+        Å per pixel of the original; None where it is not known.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    shape: tuple[int, int]
+    pixel_size: float | None = None
+
+    @property
+    def step_yx(self) -> tuple[float, float]:
+        """Pixels of the original per pixel of `image`, per axis (y, x)."""
+        return (self.shape[0] / self.image.shape[0], self.shape[1] / self.image.shape[1])
+
+
+def resolved_pixel_size(settings: PreprocessSettings, micrograph: Micrograph) -> float | None:
+    """Return the pixel size in Å: the settings' where given, else the file's, else None."""
+    return settings.pixel_size if settings.pixel_size is not None else micrograph.pixel_size
+
+
+def downsampling(settings: PreprocessSettings, pixel_size: float | None) -> float:
+    """Return the downsampling factor.
+
+    Parameters
+    ----------
+    settings : PreprocessSettings
+    pixel_size : float or None
+        Å per pixel of the micrograph.
+
+    Returns
+    -------
+    float
+        ``settings.downsample`` where given, else the factor that makes the particle
+        ``settings.particle_pixels`` wide; at least 1.
+
+    Raises
+    ------
+    ValueError
+        If the diameter or the pixel size is needed and missing.
+    """
+    if settings.downsample is not None:
+        return settings.downsample
+    if settings.diameter is None:
+        raise ValueError("The diameter of the particle is missing: give it in Å, or a downsampling factor.")
+    if pixel_size is None:
+        raise ValueError(
+            "The pixel size is missing: the file does not state it, so give it in Å per pixel, "
+            "or a downsampling factor."
+        )
+    return max(1.0, settings.diameter / pixel_size / settings.particle_pixels)
+
+
+def prepare(micrograph: Micrograph, settings: PreprocessSettings) -> Prepared:
+    """Clip hot pixels, downsample and normalise one micrograph.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        Its pixels are read once.
+    settings : PreprocessSettings
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ValueError
+        If the diameter or the pixel size is missing, or no pixel is finite.
+    """
+    pixel_size = resolved_pixel_size(settings, micrograph)
+    try:
+        factor = downsampling(settings, pixel_size)
+        # Before downsampling: afterwards a hot pixel is a ring that no clipping removes.
+        clipped = clip_outliers(micrograph.pixels, settings.clip)
+    except ValueError as error:
+        raise ValueError(f"{micrograph.name}: {error}") from error
+    small = fourier_crop(clipped, small_shape(micrograph.shape, factor))
+    del clipped
+    image = normalise(small, settings.normalise).image
+    return Prepared(micrograph.name, image, micrograph.shape, pixel_size)
