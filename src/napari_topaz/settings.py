@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 #: Objectives by name; each is the function of that name ("-" is "_") in :mod:`napari_topaz.model.objectives`.
 OBJECTIVES = {
@@ -29,6 +30,13 @@ ARCHITECTURES = {
     "conv127": "five convolutions, field of 127 px",
     "resnet8": "residual network of 8 layers, field of 71 px",
     "resnet16": "residual network of 16 layers, field of 91 px",
+}
+
+#: How regions are drawn for training; see :mod:`napari_topaz.model.sampling`.
+SAMPLINGS = {
+    "auto": "what suits the objective",
+    "tiles": "tiles with many regions each: much less arithmetic a region",
+    "patches": "regions one by one, 16 positive and 240 unlabelled, at any angle, as in the papers",
 }
 
 #: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
@@ -61,6 +69,13 @@ def option(default: Any, help: str, *, unit: str = "", **more: Any) -> Any:  # n
     return Field(default, description=help, json_schema_extra=extra, **more)
 
 
+def choices_of(field: FieldInfo) -> Mapping[str, str]:
+    """Return the allowed values of an option and their help; empty where it is not a choice."""
+    extra = field.json_schema_extra
+    found = extra.get("choices") if isinstance(extra, Mapping) else None
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, Mapping) else {}
+
+
 class Settings(BaseModel):
     """Base of all settings: frozen, strict about names and choices."""
 
@@ -69,8 +84,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _choices_hold(self) -> Self:
         for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            choices = extra.get("choices") if isinstance(extra, Mapping) else None
+            choices = choices_of(field)
             if choices and getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
@@ -149,6 +163,7 @@ class TrainSettings(Settings):
         lt=1,
         advanced=True,
     )
+    sampling: str = option("auto", "How regions are drawn.", choices=SAMPLINGS, advanced=True)
     epochs: int = option(12, "Number of epochs.", step=1, ge=1, le=10_000, advanced=True)
     steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
     learning_rate: float = option(3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True)

@@ -1,0 +1,86 @@
+"""Preprocess micrographs one after the other, once each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+
+from napari_topaz.events import Job, Progress, Started, StopToken, Warned
+from napari_topaz.files import read_micrograph
+from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.preprocess import Prepared, prepare
+from napari_topaz.settings import PreprocessSettings
+
+Source = MicrographFile | Micrograph
+
+
+class PreparedCache:
+    """Preprocessed micrographs of one session, the least recently used forgotten first.
+
+    Safe to use from several threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Bound of the pixels kept.
+    """
+
+    def __init__(self, max_bytes: int = 2**29) -> None:
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[tuple[object, PreprocessSettings], Prepared] = OrderedDict()
+        self._lock = Lock()
+
+    def prepare(self, source: Source, settings: PreprocessSettings) -> Prepared:
+        """Read and preprocess `source`, or return what is kept of an earlier call."""
+        key = (source if isinstance(source, MicrographFile) else id(source.pixels), settings)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        prepared = prepare_source(source, settings)
+        with self._lock:
+            self._kept[key] = prepared
+            while len(self._kept) > 1 and self._bytes() > self._max_bytes:
+                self._kept.popitem(last=False)
+        return prepared
+
+    def _bytes(self) -> int:
+        return sum(p.image.nbytes for p in self._kept.values())
+
+
+def prepare_source(source: Source, settings: PreprocessSettings) -> Prepared:
+    """Read a micrograph, if it is not yet read, and preprocess it."""
+    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
+    return prepare(micrograph, settings)
+
+
+def prepare_all(
+    sources: Sequence[Source],
+    settings: PreprocessSettings,
+    *,
+    stop: StopToken | None = None,
+    cache: PreparedCache | None = None,
+) -> Job[list[Prepared]]:
+    """Preprocess micrographs; those that cannot be read are warned of and left out.
+
+    Yields
+    ------
+    Started, Progress, Warned
+
+    Returns
+    -------
+    list of Prepared
+        In the order of `sources`; shorter where `stop` was set.
+    """
+    yield Started("Preparing micrographs", len(sources))
+    done: list[Prepared] = []
+    for n, source in enumerate(sources, 1):
+        if stop is not None and stop.is_set():
+            break
+        try:
+            done.append(cache.prepare(source, settings) if cache else prepare_source(source, settings))
+        except (ValueError, OSError) as error:
+            yield Warned(f"{source.name} is left out: {error}")
+        yield Progress(n, len(sources), source.name)
+    return done

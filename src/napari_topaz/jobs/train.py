@@ -1,0 +1,278 @@
+"""Train a model: from labels to a :class:`~napari_topaz.model.picker.PickerModel`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
+from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
+from napari_topaz.jobs.validation import Validation, validate
+from napari_topaz.picks import Picks
+from napari_topaz.preprocess import Prepared, downsampling
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import ASSUMED_COVERAGE, TrainingSet, build_training_set
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_topaz.model.picker import PickerModel
+
+#: Loss is reported (and the device waited for) every so many steps.
+REPORT_EVERY = 10
+#: Objectives that cannot do without unlabelled positives.
+NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial"})
+
+
+def train_on_files(
+    files: Sequence[Source],
+    picks: Mapping[str, Picks],
+    preprocess: PreprocessSettings,
+    settings: TrainSettings | None = None,
+    network: NetworkSettings | None = None,
+    *,
+    device: str = "auto",
+    stop: StopToken | None = None,
+    cache: PreparedCache | None = None,
+) -> Job[PickerModel]:
+    """Read and preprocess the labelled micrographs, then train on them.
+
+    Parameters
+    ----------
+    files : sequence of MicrographFile or Micrograph
+        Those without labels are not read.
+    picks : mapping of str to Picks
+        Labels by micrograph name; kind NOT_PARTICLE is a labelled negative, all else a particle.
+    preprocess : PreprocessSettings
+        With the particle's diameter.
+    settings : TrainSettings, optional
+        How to learn.
+    network : NetworkSettings, optional
+        What learns.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+    stop : StopToken, optional
+        Where set, the best model so far is returned.
+    cache : PreparedCache, optional
+        Keeps preprocessed micrographs for another training.
+
+    Yields
+    ------
+    Started, Progress, Warned, StepDone, EpochDone
+
+    Returns
+    -------
+    PickerModel
+        The best epoch, on the CPU.
+
+    Raises
+    ------
+    JobError
+        Where there is nothing to learn from.
+    """
+    settings = settings or TrainSettings()
+    labelled = [f for f in files if f.name in picks and len(picks[f.name])]
+    if not labelled:
+        raise JobError("None of the micrographs has a label; label some particles first.")
+    if preprocess.diameter is None:
+        raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
+    prepared = yield from prepare_all(labelled, preprocess, stop=stop, cache=cache)
+    if not prepared:
+        raise JobError("None of the labelled micrographs can be used.")
+    try:
+        training_set = build_training_set(
+            prepared,
+            picks,
+            diameter=small_diameter(prepared[0], preprocess),
+            expected=settings.expected,
+            prior=settings.prior,
+            label_radius=settings.label_radius,
+            held_out=settings.held_out,
+            seed=settings.seed,
+        )
+    except ValueError as error:
+        raise JobError(str(error)) from error
+    return (yield from train(training_set, preprocess, settings, network, device=device, stop=stop))
+
+
+def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
+    """Diameter of the particle in preprocessed pixels."""
+    if preprocess.diameter is None:
+        raise ValueError("The particle's diameter in Å is not given.")
+    if preprocess.downsample is None:
+        return (
+            preprocess.diameter / (prepared.pixel_size or 1.0) / downsampling(preprocess, prepared.pixel_size)
+        )
+    if not prepared.pixel_size:
+        raise ValueError(f"The pixel size of {prepared.name} is not known; give --pixel-size.")
+    return preprocess.diameter / prepared.pixel_size / prepared.step_yx[0]
+
+
+def train(
+    training_set: TrainingSet,
+    preprocess: PreprocessSettings,
+    settings: TrainSettings | None = None,
+    network: NetworkSettings | None = None,
+    *,
+    device: str = "auto",
+    stop: StopToken | None = None,
+) -> Job[PickerModel]:
+    """Train on what is preprocessed already (see :func:`train_on_files` for the parameters)."""
+    run = _Run.start(training_set, preprocess, settings or TrainSettings(), network, device)
+    yield from run.warnings()
+    total = run.settings.epochs * run.settings.steps
+    yield Started("Training", total)
+    for epoch in range(1, run.settings.epochs + 1):
+        yield from run.epoch(epoch, stop)
+        if run.finished() or (stop is not None and stop.is_set()):
+            break
+    return run.result()
+
+
+@dataclass(eq=False)
+class _Run:
+    """State of one training."""
+
+    training_set: TrainingSet
+    settings: TrainSettings
+    model: PickerModel
+    steps: Iterator[Tensor]
+    clock: float = field(default_factory=time.monotonic)
+    step: int = 0
+    best: PickerModel | None = None
+    best_value: float = -1.0
+
+    @classmethod
+    def start(
+        cls,
+        training_set: TrainingSet,
+        preprocess: PreprocessSettings,
+        settings: TrainSettings,
+        network: NetworkSettings | None,
+        device: str,
+    ) -> _Run:
+        import torch
+
+        from napari_topaz.model.devices import choose_device
+        from napari_topaz.model.networks import build
+        from napari_topaz.model.picker import ModelCard, PickerModel
+        from napari_topaz.model.sampling import Regions
+        from napari_topaz.model.training import train_steps
+
+        network = network or NetworkSettings()
+        try:
+            where = choose_device(device)
+        except ValueError as error:
+            raise JobError(str(error)) from error
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            classifier = build(network).to(where)
+        prior = _prior(training_set, settings)
+        ignore = training_set.particle_radius
+        regions = Regions.from_images(training_set.training, training_set.label_radius, ignore, where)
+        card = ModelCard(
+            network=network,
+            preprocess=preprocess,
+            train=settings,
+            pixel_size=training_set.images[0].prepared.pixel_size,
+            expected=training_set.expected,
+            prior=training_set.prior,
+            labels=training_set.n_labels,
+            micrographs=len(training_set.images),
+        )
+        run = cls(training_set, settings, PickerModel(classifier, card), iter(()))
+        run.steps = train_steps(classifier, regions, settings, prior, run.progress)
+        return run
+
+    def warnings(self) -> Iterator[Event]:
+        if self.training_set.assumed:
+            yield Warned(
+                f"The expected number of particles per micrograph is not given; "
+                f"{self.training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area)."
+            )
+        if not self.training_set.held_out and self.settings.held_out > 0:
+            yield Warned(
+                "All labels are on one micrograph, so none can be held out to choose the best epoch; "
+                "label some particles on another micrograph."
+            )
+
+    def progress(self, step: int) -> float:
+        """Fraction of the training that is done, by steps or by time."""
+        done = step / (self.settings.epochs * self.settings.steps)
+        if self.settings.time_limit is not None:
+            done = max(done, (time.monotonic() - self.clock) / self.settings.time_limit)
+        return done
+
+    def finished(self) -> bool:
+        return self.progress(self.step) >= 1
+
+    def epoch(self, epoch: int, stop: StopToken | None) -> Iterator[Event]:
+        total = self.settings.epochs * self.settings.steps
+        losses: list[float] = []
+        left = self.settings.steps
+        while left > 0 and not self.finished() and not (stop is not None and stop.is_set()):
+            chunk = list(islice(self.steps, min(REPORT_EVERY, left)))
+            left -= len(chunk)
+            self.step += len(chunk)
+            losses += [float(loss) for loss in chunk]
+            mean = sum(losses[-len(chunk) :]) / len(chunk)
+            yield StepDone(self.step, total, mean, time.monotonic() - self.clock)
+        if losses:
+            yield self.close_epoch(epoch, sum(losses) / len(losses))
+
+    def close_epoch(self, epoch: int, loss: float) -> EpochDone:
+        from napari_topaz.model.picker import EpochRecord
+
+        validation = self.validate(self.model)
+        held_out = validation.average_precision if self.training_set.held_out else None
+        # Without anything held out the last epoch is the best guess: training ends at a small rate.
+        value = held_out if held_out is not None else float(epoch)
+        best = value >= self.best_value
+        seconds = time.monotonic() - self.clock
+        record = EpochRecord(epoch=epoch, step=self.step, loss=loss, held_out=held_out, seconds=seconds)
+        card = self.model.card
+        self.model = self.model.with_card(history=(*card.history, record), threshold=validation.threshold)
+        snapshot = self.model.snapshot()
+        if best:
+            self.best, self.best_value = snapshot.with_card(best_epoch=epoch), value
+        return EpochDone(
+            epoch=epoch,
+            epochs=self.settings.epochs,
+            step=self.step,
+            loss=loss,
+            held_out=held_out,
+            best=best,
+            seconds=seconds,
+            model=snapshot,
+        )
+
+    def validate(self, model: PickerModel, *, symmetries: bool = False) -> Validation:
+        """On the held-out micrographs; on those trained on where there are none."""
+        images = self.training_set.validation or self.training_set.training
+        radius = self.training_set.particle_radius
+        return validate(model, images, self.training_set.expected, radius, symmetries=symmetries)
+
+    def result(self) -> PickerModel:
+        if self.best is None:
+            raise JobError("Training was stopped before its first step; there is no model to keep.")
+        # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.
+        threshold = self.validate(self.best, symmetries=True).threshold
+        return self.best.with_card(threshold=threshold, history=self.model.card.history)
+
+
+def _prior(training_set: TrainingSet, settings: TrainSettings) -> float:
+    from napari_topaz.model.objectives import WHOLE_SAMPLE
+
+    if settings.objective in WHOLE_SAMPLE:
+        return training_set.prior
+    prior = training_set.unlabelled_prior(training_set.particle_radius)
+    if prior <= 0 and settings.objective in NEEDS_PRIOR:
+        raise JobError(
+            f"Objective {settings.objective} needs unlabelled particles, but with "
+            f"{training_set.n_labels} labels all of the {training_set.expected:.0f} expected per "
+            f"micrograph are labelled; raise --expected or take objective pn."
+        )
+    return max(prior, 0.0)

@@ -1,0 +1,101 @@
+"""How well a model finds labels that it has not seen, without any labelled negative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_topaz.extract import extract
+from napari_topaz.numerics.matching import match
+from napari_topaz.training_set import LabelledImage
+
+if TYPE_CHECKING:
+    from napari_topaz.model.picker import PickerModel
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Result of :func:`validate`.
+
+    Attributes
+    ----------
+    average_precision : float
+        Estimated under the assumption that labels are a random sample of the particles.
+    threshold : float
+        Logit with the highest estimated F1.
+    """
+
+    average_precision: float
+    threshold: float
+
+
+def validate(
+    model: PickerModel,
+    images: Sequence[LabelledImage],
+    expected: float,
+    radius: float,
+    *,
+    symmetries: bool = False,
+) -> Validation:
+    """Pick labelled images and compare with their labels.
+
+    Labels are few, so that most picks which match none are particles all the same. If the labels
+    are a random sample of the particles, the recall of labels estimates the recall of particles, and
+    precision = recall × expected particles / picks (compare Lee & Liu 2003, and Bepler et al. 2019
+    on held-out labels as a lower bound).
+
+    Parameters
+    ----------
+    model : PickerModel
+        Scores on its own device.
+    images : sequence of LabelledImage
+        Should not have been trained on.
+    expected : float
+        Particles per micrograph.
+    radius : float
+        Match and suppression radius, preprocessed pixels.
+    symmetries : bool
+        As in :meth:`PickerModel.score`.
+    """
+    scores, hits = [], []
+    for image in images:
+        score_map = model.score(image.prepared, symmetries=symmetries)
+        scale = np.asarray(image.prepared.step_yx, np.float32)
+        picks = extract(score_map, radius * float(scale.mean()))
+        found = match(image.positives, picks.yx / scale, radius)
+        scores.append(picks.scores)
+        hits.append(found.target_of_pick >= 0)
+    labels = sum(len(i.positives) for i in images)
+    return estimate(np.concatenate(scores), np.concatenate(hits), labels, expected * len(images))
+
+
+def estimate(
+    scores: NDArray[np.float32], hits: NDArray[np.bool_], labels: int, particles: float
+) -> Validation:
+    """Estimate average precision and best threshold from picks and incomplete labels.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+        Of all picks.
+    hits : ndarray of bool, shape (n,)
+        Whether a pick is a label.
+    labels : int
+        Number of labels.
+    particles : float
+        Expected number of particles, labelled or not.
+    """
+    particles = max(particles, labels)
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(hits[order])
+    picked = np.arange(1, len(order) + 1)
+    recall = found / max(labels, 1)
+    precision = np.minimum(1.0, recall * particles / picked)
+    average = float(np.sum(precision * np.diff(recall, prepend=0.0)))
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    threshold = float(scores[order][int(np.argmax(f1))]) if len(order) else 0.0
+    return Validation(average, threshold)

@@ -1,0 +1,125 @@
+"""Objectives of positive-unlabelled learning: free functions of logits, labels and π.
+
+All take
+
+* ``logits`` – shape (n,): s of each region of a minibatch;
+* ``labels`` – shape (n,), integers: 1 labelled positive, 0 unlabelled, −1 labelled negative, anything
+  else ignored (masks, not selections: nothing here waits for a GPU);
+* ``prior`` – π, the fraction of positives among the *unlabelled* regions of the minibatch
+
+and return a scalar. g = sigmoid(s); H(s, 1) = softplus(−s) and H(s, 0) = softplus(s) are binary
+cross-entropies. Expectations over labelled positives and negatives are means; with labelled
+negatives the first expectation runs over all labelled regions (Bepler et al. 2018, discussion).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from napari_topaz.settings import OBJECTIVES
+
+Objective = Callable[[Tensor, Tensor, float], Tensor]
+
+#: Objectives that assume independent regions: they get patches drawn one by one, not tiles.
+INDEPENDENT = frozenset({"ge-binomial"})
+#: Objectives whose unlabelled regions are a plain sample, labelled positives included; π is not reduced.
+WHOLE_SAMPLE = frozenset({"nnpu"})
+
+
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` where `mask`, 0 where nothing is; without a host synchronisation."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def labelled_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy over the labelled regions: H(s, 1) of positives, H(s, 0) of negatives."""
+    return mean_where(softplus(-logits * labels), labels.abs() == 1)
+
+
+def pn(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
+    """Mean cross-entropy over all regions with the unlabelled ones as negatives."""
+    return mean_where(softplus(torch.where(labels == 1, -logits, logits)), labels <= 1)
+
+
+def pn_pi(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
+    """Return π·E_P H(s, 1) + (1 − π)·E_U H(s, 0)."""
+    positives = mean_where(softplus(-logits), labels == 1)
+    return prior * positives + (1 - prior) * mean_where(softplus(logits), labels <= 0)
+
+
+def nnpu(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
+    """Non-negative risk of Kiryo et al. 2017, π·E_P H(s, 1) + max(0, E_U H(s, 0) − π·E_P H(s, 0)).
+
+    Where the second part is negative the step follows −(that part), as in algorithm 1 there: the
+    returned scalar has the risk's value and the step's gradient.
+    """
+    positive = prior * mean_where(softplus(-logits), labels == 1)
+    negative = mean_where(softplus(logits), labels <= 0) - prior * mean_where(softplus(logits), labels == 1)
+    risk = positive + negative.clamp(min=0)
+    step = torch.where(negative < 0, -negative, positive + negative)
+    return step + (risk - step).detach()
+
+
+def ge_kl(logits: Tensor, labels: Tensor, prior: float, slack: float = 10.0) -> Tensor:
+    """GE-KL of Bepler et al. 2018: labelled loss + λ·KL(π ‖ ḡ), ḡ the mean of g over the unlabelled.
+
+    Written with logsumexp, so that the gradient stays finite as ḡ → 0 or 1.
+    """
+    unlabelled = labels == 0
+    log_n = unlabelled.sum().clamp(min=1).log()
+    hidden = torch.full_like(logits, -math.inf)
+    log_g = torch.logsumexp(torch.where(unlabelled, -softplus(-logits), hidden), 0) - log_n
+    log_not_g = torch.logsumexp(torch.where(unlabelled, -softplus(logits), hidden), 0) - log_n
+    divergence = prior * (math.log(prior) - log_g) + (1 - prior) * (math.log1p(-prior) - log_not_g)
+    return labelled_loss(logits, labels) + slack * divergence
+
+
+def ge_binomial(logits: Tensor, labels: Tensor, prior: float, slack: float = 1.0) -> Tensor:
+    """GE-binomial of Bepler et al. 2018: labelled loss − λ·Σₖ qₖ log pₖ, k = 0 … N.
+
+    p is Binomial(N, π); q a Gaussian with μ = Σg and σ² = Σg(1 − g) over the N unlabelled regions,
+    evaluated at the integers and renormalised over them. (The papers print + and k from 1.)
+    """
+    unlabelled = labels == 0
+    n = unlabelled.sum().to(logits.dtype)
+    k = torch.arange(len(logits) + 1, device=logits.device, dtype=logits.dtype)
+    possible = k <= n
+    rest = torch.where(possible, n - k, 0)
+    log_choose = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(rest + 1)
+    log_p = log_choose + k * math.log(prior) + rest * math.log1p(-prior)
+    g = torch.sigmoid(logits) * unlabelled
+    mu, variance = g.sum(), (g * (1 - g)).sum()
+    # Where all scores saturate the variance is 0: the floor keeps the softmax and its gradient finite.
+    exponent = -0.5 * (k - mu) ** 2 / variance.clamp(min=1e-6)
+    q = torch.softmax(torch.where(possible, exponent, -math.inf), 0)
+    return labelled_loss(logits, labels) - slack * (q * torch.where(possible, log_p, 0)).sum()
+
+
+def cvir(logits: Tensor, labels: Tensor, prior: float, weight: float = 0.2) -> Tensor:
+    """Conditional value ignoring risk (Garg et al. 2021, the training step of TED^n).
+
+    The π·N unlabelled regions with the highest scores are taken to be positives and ignored, the
+    other ones and the labelled negatives are negatives; positives have `weight`, negatives 1 − weight.
+    """
+    unlabelled = labels == 0
+    hidden = torch.full_like(logits, -math.inf)
+    ranked = torch.where(unlabelled, logits, hidden).detach().argsort(descending=True).argsort()
+    kept = unlabelled & (ranked >= torch.round(prior * unlabelled.sum()))
+    negative = mean_where(softplus(logits), kept)
+    # Half of the negatives' weight goes to the labelled ones, where there are any.
+    share = 0.5 * (labels == -1).any()
+    negative = (1 - share) * negative + share * mean_where(softplus(logits), labels == -1)
+    return weight * mean_where(softplus(-logits), labels == 1) + (1 - weight) * negative
+
+
+def by_name(name: str) -> Objective:
+    """Return the objective of that name."""
+    if name not in OBJECTIVES:
+        raise ValueError(f"No objective is called {name!r}; there are {', '.join(OBJECTIVES)}.")
+    function: Objective = globals()[name.replace("-", "_")]
+    return function

@@ -1,0 +1,179 @@
+"""A model that picks: a trained network, and all that it takes to use it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from napari_topaz import __version__
+from napari_topaz.files.atomic import replace_file
+from napari_topaz.model.networks import Classifier, build
+from napari_topaz.model.scoring import score_image
+from napari_topaz.preprocess import Prepared
+from napari_topaz.score_map import ScoreMap
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, Settings, TrainSettings
+
+#: Key of the card in the metadata of a model file.
+CARD_KEY = "napari_topaz"
+
+
+class ModelFileError(ValueError):
+    """A model file cannot be used; one sentence."""
+
+
+class EpochRecord(Settings):
+    """One line of a training's history; `held_out` is the estimated average precision."""
+
+    epoch: int
+    step: int
+    loss: float
+    held_out: float | None
+    seconds: float
+
+
+class ModelCard(Settings):
+    """All that picking needs besides the weights, and where the model comes from.
+
+    Attributes
+    ----------
+    pixel_size : float or None
+        Å per pixel of the micrographs that it was trained on.
+    expected, prior : float
+        Expected particles per micrograph, and π.
+    threshold : float
+        Logit from which a region counts as a pick by default.
+    labels, micrographs : int
+        How many labels on how many micrographs it learnt from.
+    """
+
+    format_version: int = 1
+    plugin_version: str = __version__
+    network: NetworkSettings
+    preprocess: PreprocessSettings
+    train: TrainSettings
+    pixel_size: float | None = None
+    expected: float = 0.0
+    prior: float = 0.0
+    threshold: float = 0.0
+    labels: int = 0
+    micrographs: int = 0
+    best_epoch: int = 0
+    history: tuple[EpochRecord, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PickerModel:
+    """A trained network with its card.
+
+    Attributes
+    ----------
+    network : Classifier
+        On the device where it scores.
+    card : ModelCard
+        Preprocessing, threshold and history.
+    """
+
+    network: Classifier
+    card: ModelCard
+
+    def with_card(self, **changes: object) -> PickerModel:
+        """Return the same network with other entries in its card."""
+        return replace(self, card=self.card.model_copy(update=changes))
+
+    def snapshot(self) -> PickerModel:
+        """Return a copy on the CPU that shares no memory with this one."""
+        network = build(self.card.network)
+        network.load_state_dict({k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()})
+        return PickerModel(network.eval(), self.card)
+
+    def to(self, device: torch.device | str) -> PickerModel:
+        """Return the same model on another device."""
+        return replace(self, network=self.network.to(device))
+
+    def radius(self, pixel_size: float | None = None) -> float:
+        """Particle radius in pixels of a micrograph of `pixel_size` Å/px (the training's if None).
+
+        Raises
+        ------
+        ValueError
+            Where neither is known.
+        """
+        size = self.card.preprocess.pixel_size or pixel_size or self.card.pixel_size
+        if self.card.preprocess.diameter is None or not size:
+            raise ValueError("The model does not know its particle's diameter in pixels; give --pixel-size.")
+        return self.card.preprocess.diameter / size / 2
+
+    def score(self, prepared: Prepared, *, symmetries: bool = True) -> ScoreMap:
+        """Score one preprocessed micrograph.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            Preprocessed by this model's own settings.
+        symmetries : bool
+            Average over the eight rotations and mirror images.
+        """
+        stride = self.network.stride
+        return ScoreMap(
+            name=prepared.name,
+            logits=score_image(self.network, prepared.image, symmetries=symmetries),
+            step_yx=(stride * prepared.step_yx[0], stride * prepared.step_yx[1]),
+            border=-(-(self.network.field // 2) // stride),
+            shape=prepared.shape,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file, whole or not at all; the card is in its metadata."""
+        path = Path(path)
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        data = save(tensors, {CARD_KEY: self.card.model_dump_json()})
+        with replace_file(path) as temporary:
+            temporary.write_bytes(data)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Self:
+        """Read a model file. Nothing in it is executed.
+
+        Raises
+        ------
+        ModelFileError
+            Where it is missing, not a safetensors file, or not one of this package's models.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelFileError(f"There is no model file {path}.")
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                text = (file.metadata() or {}).get(CARD_KEY)
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise ModelFileError(
+                f"{path} is not a model file (safetensors) or is damaged; train a model with "
+                f"'napari-topaz train' or choose another file."
+            ) from error
+        if text is None:
+            raise ModelFileError(f"{path} is a safetensors file, but not a model of napari-topaz.")
+        return cls(*_assembled(path, text, tensors, torch.device(device)))
+
+
+def _assembled(
+    path: Path, text: str, tensors: dict[str, torch.Tensor], device: torch.device
+) -> tuple[Classifier, ModelCard]:
+    try:
+        version = json.loads(text).get("format_version", 0)
+        if version > 1:
+            raise ModelFileError(f"{path} was written by a newer version of napari-topaz; please update.")
+        card = ModelCard.model_validate_json(text)
+        network = build(card.network)
+        network.load_state_dict(tensors)
+    except (ValidationError, json.JSONDecodeError, RuntimeError, AttributeError, TypeError) as error:
+        raise ModelFileError(f"{path} is damaged: its description and weights do not fit.") from error
+    return network.to(device).eval(), card

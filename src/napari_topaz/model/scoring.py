@@ -1,0 +1,94 @@
+"""Score a whole image by strided passes of a network, within a bound of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_topaz.model.devices import is_out_of_memory
+from napari_topaz.model.networks import Classifier
+
+#: Input pixels of one pass; the activations take about 400 bytes a pixel.
+PIXELS_AT_ONCE = 2**21
+
+
+def score_image(
+    network: Classifier,
+    image: NDArray[np.float32],
+    *,
+    symmetries: bool = False,
+    pixels_at_once: int = PIXELS_AT_ONCE,
+) -> NDArray[np.float32]:
+    """Logits of the regions centred on every stride-th pixel.
+
+    Parameters
+    ----------
+    network : Classifier
+        Scores on the device that it lies on; its mode (training or not) is kept.
+    image : ndarray of float32, shape (height, width)
+        Preprocessed. It is continued by reflection, so that every pixel can be a centre.
+    symmetries : bool
+        Average over the four rotations and their mirror images.
+    pixels_at_once : int
+        Bound of the input pixels of one pass; halved by itself where the device's memory is full.
+
+    Returns
+    -------
+    ndarray of float32, shape ((height − 1)//stride + 1, (width − 1)//stride + 1)
+        Element (i, j) is the logit of the region centred on pixel (stride·i, stride·j).
+
+    Raises
+    ------
+    MemoryError
+        Where even a single row of regions does not fit into the device's memory.
+    """
+    device = next(network.parameters()).device
+    rows, columns = ((n - 1) // network.stride + 1 for n in image.shape)
+    padded = torch.from_numpy(_padded(image, network.field, network.stride)).to(device)
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            total = torch.zeros((1, 1), device=device)
+            for turn in range(8 if symmetries else 1):
+                turned = torch.rot90(padded.flip(1) if turn >= 4 else padded, turn % 4)
+                logits = torch.rot90(_strided(network, turned.contiguous(), pixels_at_once), -(turn % 4))
+                total = total + (logits.flip(1) if turn >= 4 else logits)
+    finally:
+        network.train(was_training)
+    mean = total / (8 if symmetries else 1)
+    return mean[:rows, :columns].float().cpu().numpy()
+
+
+def _padded(image: NDArray[np.float32], field: int, stride: int) -> NDArray[np.float32]:
+    """Reflect half a field beyond every edge, and up to a whole number of strides.
+
+    With (size − 1) a multiple of the stride, the grid of outputs maps onto itself in a mirror.
+    """
+    half = field // 2
+    extra = [(half, half + (-(n - 1)) % stride) for n in image.shape]
+    return np.pad(np.asarray(image, np.float32), extra, mode="reflect")
+
+
+def _strided(network: Classifier, padded: Tensor, pixels_at_once: int) -> Tensor:
+    """Logits of a padded image in bands of rows; without padding inside, bands equal the whole."""
+    stride, field = network.stride, network.field
+    rows = (padded.shape[0] - field) // stride + 1
+    while True:
+        band = max(1, (pixels_at_once // padded.shape[1] - field) // stride + 1)
+        try:
+            parts = [
+                network(padded[None, None, stride * i : stride * (min(i + band, rows) - 1) + field])[0]
+                for i in range(0, rows, band)
+            ]
+            return torch.cat(parts)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if band == 1:
+                raise MemoryError(
+                    "The device's memory is too small to score a micrograph; use --device cpu."
+                ) from error
+            pixels_at_once = (band // 2) * stride * padded.shape[1]

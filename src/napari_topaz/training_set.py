@@ -1,0 +1,170 @@
+"""A training set: preprocessed micrographs, the labels on them, and which are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_topaz.numerics.regions import disc_pixels
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.preprocess import Prepared
+
+#: Where nobody says how many particles there are: discs of the particle's diameter cover this much.
+ASSUMED_COVERAGE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One preprocessed micrograph with its labels.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        The network's input.
+    positives, negatives : ndarray of float32, shape (n, 2)
+        (y, x) in pixels of the *preprocessed* image.
+    """
+
+    prepared: Prepared
+    positives: NDArray[np.float32]
+    negatives: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What a model learns from.
+
+    Attributes
+    ----------
+    images : tuple of LabelledImage
+        All labelled micrographs.
+    held_out : frozenset of str
+        Names of those that choose the best epoch and are not trained on; whole micrographs, never
+        particles of a micrograph that is trained on.
+    particle_radius : float
+        Radius of the particle in preprocessed pixels.
+    label_radius : float
+        Regions this close to a label are positive, preprocessed pixels.
+    expected : float
+        Expected number of particles per micrograph.
+    assumed : bool
+        Whether `expected` is only an assumption (see :data:`ASSUMED_COVERAGE`).
+    """
+
+    images: tuple[LabelledImage, ...]
+    held_out: frozenset[str]
+    particle_radius: float
+    label_radius: float
+    expected: float
+    assumed: bool
+
+    @property
+    def training(self) -> tuple[LabelledImage, ...]:
+        """Images to train on."""
+        return tuple(i for i in self.images if i.prepared.name not in self.held_out)
+
+    @property
+    def validation(self) -> tuple[LabelledImage, ...]:
+        """Images held out."""
+        return tuple(i for i in self.images if i.prepared.name in self.held_out)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labelled particles."""
+        return sum(len(i.positives) for i in self.images)
+
+    @property
+    def prior(self) -> float:
+        """Fraction of positive regions π: expected particles × pixels of a disc / pixels, at most ½."""
+        pixels = float(np.mean([i.prepared.image.size for i in self.images]))
+        return min(0.5, self.expected * disc_pixels(self.label_radius) / pixels)
+
+    def unlabelled_prior(self, ignore_radius: float) -> float:
+        """Fraction of positives among the regions farther than `ignore_radius` from every label.
+
+        Only the training images count. At or below 0 where all expected particles are labelled.
+        """
+        pixels = sum(i.prepared.image.size for i in self.training)
+        labels = sum(len(i.positives) for i in self.training)
+        hidden = len(self.training) * self.expected - labels
+        rest = pixels - labels * disc_pixels(ignore_radius)
+        return min(0.5, hidden * disc_pixels(self.label_radius) / max(rest, 1))
+
+
+def build_training_set(
+    prepared: Sequence[Prepared],
+    picks: Mapping[str, Picks],
+    *,
+    diameter: float,
+    expected: float | None = None,
+    prior: float | None = None,
+    label_radius: float | None = None,
+    held_out: float = 0.2,
+    seed: int = 0,
+) -> TrainingSet:
+    """Join micrographs and labels.
+
+    Parameters
+    ----------
+    prepared : sequence of Prepared
+        Micrographs; those without any label are left out.
+    picks : mapping of str to Picks
+        Labels by micrograph name, coordinates in pixels of the original micrographs. Kind
+        NOT_PARTICLE counts as a labelled negative, everything else as a particle.
+    diameter : float
+        Diameter of the particle in preprocessed pixels.
+    expected, prior : float, optional
+        Expected particles per micrograph, or π in its place; an assumption where both are None.
+    label_radius : float, optional
+        In preprocessed pixels; min(3, a quarter of the particle's radius, at least 1.5) if None.
+    held_out : float
+        Fraction of the labelled micrographs that is held out.
+    seed : int
+        Of the choice of held-out micrographs.
+
+    Raises
+    ------
+    ValueError
+        Where no label lies inside any micrograph.
+    """
+    images = tuple(_labelled(p, picks[p.name]) for p in prepared if p.name in picks)
+    images = tuple(i for i in images if len(i.positives) + len(i.negatives))
+    if not any(len(i.positives) for i in images):
+        raise ValueError("No label lies inside any of the micrographs; label some particles first.")
+    if label_radius is None:
+        label_radius = min(3.0, max(1.5, diameter / 4))
+    pixels = float(np.mean([i.prepared.image.size for i in images]))
+    assumed = expected is None and prior is None
+    if prior is not None:
+        expected = prior * pixels / disc_pixels(label_radius)
+    elif expected is None:
+        labelled = max(len(i.positives) for i in images)
+        expected = max(ASSUMED_COVERAGE * pixels / (np.pi * (diameter / 2) ** 2), 1.25 * labelled)
+    return TrainingSet(
+        images=images,
+        held_out=_choose_held_out(images, held_out, seed),
+        particle_radius=diameter / 2,
+        label_radius=label_radius,
+        expected=float(expected),
+        assumed=assumed,
+    )
+
+
+def _labelled(prepared: Prepared, picks: Picks) -> LabelledImage:
+    inside = picks[picks.inside(prepared.shape)]
+    small = inside.rescaled(tuple(1 / s for s in prepared.step_yx))  # type: ignore[arg-type]
+    negative = small.kinds == Kind.NOT_PARTICLE
+    return LabelledImage(prepared, small.yx[~negative], small.yx[negative])
+
+
+def _choose_held_out(images: Sequence[LabelledImage], fraction: float, seed: int) -> frozenset[str]:
+    """Choose whole micrographs at random; at least one with particles is left to train on."""
+    names = [i.prepared.name for i in images if len(i.positives)]
+    count = min(round(fraction * len(names)), len(names) - 1)
+    if fraction > 0 and len(names) > 1:
+        count = max(count, 1)
+    order = np.random.default_rng(seed).permutation(len(names))
+    return frozenset(names[i] for i in order[:count])

@@ -1,0 +1,109 @@
+"""Networks: their fields, and that one pass over an image equals region after region."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from napari_topaz.model.networks import build  # noqa: E402
+from napari_topaz.model.scoring import score_image  # noqa: E402
+from napari_topaz.settings import ARCHITECTURES, NetworkSettings  # noqa: E402
+
+FIELDS = {
+    "small": (37, 4),
+    "conv31": (31, 4),
+    "conv63": (63, 8),
+    "conv127": (127, 16),
+    "resnet8": (71, 4),
+    "resnet16": (91, 4),
+}
+
+
+def network(name: str, seed: int = 0):
+    torch.manual_seed(seed)
+    made = build(NetworkSettings(architecture=name, width=6))
+    for module in made.modules():  # so that batch norm is not the identity
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return made.eval()
+
+
+def test_every_architecture_has_its_field_stated() -> None:
+    assert set(FIELDS) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_dense_scores_equal_the_scores_of_single_regions(name: str) -> None:
+    made = network(name)
+    assert (made.field, made.stride) == FIELDS[name]
+    rng = np.random.default_rng(1)
+    image = rng.normal(size=(made.field + 5 * made.stride, made.field + 2 * made.stride + 1)).astype("f4")
+    scores = score_image(made, image)
+    half = made.field // 2
+    for i in range(scores.shape[0]):
+        for j in range(scores.shape[1]):
+            y, x = i * made.stride - half, j * made.stride - half
+            if min(y, x) < 0 or y + made.field > image.shape[0] or x + made.field > image.shape[1]:
+                continue
+            patch = torch.tensor(image[y : y + made.field, x : x + made.field])[None, None]
+            assert made(patch).item() == pytest.approx(float(scores[i, j]), abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (64, 65), (66, 103)])
+def test_one_score_for_every_stride_th_pixel(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).normal(size=shape).astype("f4")
+    scores = score_image(network("small"), image, symmetries=True)
+    assert scores.shape == tuple((n - 1) // 4 + 1 for n in shape)
+    assert np.isfinite(scores).all()
+
+
+def test_bands_equal_the_whole() -> None:
+    made = network("small")
+    image = np.random.default_rng(0).normal(size=(101, 130)).astype("f4")
+    np.testing.assert_allclose(
+        score_image(made, image, pixels_at_once=1), score_image(made, image), atol=1e-5
+    )
+
+
+def test_symmetric_scores_turn_with_the_image() -> None:
+    made = network("small")
+    # 4·n + 1 pixels: the grid of regions is the same after a turn.
+    image = np.random.default_rng(0).normal(size=(61, 85)).astype("f4")
+    scores = score_image(made, image, symmetries=True)
+    turned = score_image(made, np.rot90(image).copy(), symmetries=True)
+    np.testing.assert_allclose(turned, np.rot90(scores), atol=1e-4)
+    mirrored = score_image(made, image[::-1].copy(), symmetries=True)
+    np.testing.assert_allclose(mirrored, scores[::-1], atol=1e-4)
+    assert not np.allclose(scores, score_image(made, image), atol=1e-3)
+
+
+def test_scoring_keeps_the_network_training_and_takes_no_gradient() -> None:
+    made = network("small").train()
+    before = {k: v.clone() for k, v in made.state_dict().items()}
+    score_image(made, np.zeros((40, 50), "f4"))
+    assert made.training
+    assert all(torch.equal(before[k], v) for k, v in made.state_dict().items())
+
+
+def test_a_full_device_is_met_with_smaller_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = network("small")
+    image = np.random.default_rng(0).normal(size=(120, 90)).astype("f4")
+    expected = score_image(made, image)
+    whole = made.features.forward
+    seen: list[int] = []
+
+    def limited(x):
+        seen.append(x.shape[2])
+        if x.shape[2] > 60:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return whole(x)
+
+    monkeypatch.setattr(made.features, "forward", limited)
+    np.testing.assert_allclose(score_image(made, image), expected, atol=1e-5)
+    assert max(seen) > 60 >= seen[-1]
+    monkeypatch.setattr(made.features, "forward", lambda x: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError, match="--device cpu"):
+        score_image(made, image)

@@ -1,0 +1,130 @@
+"""Objectives: reference values, gradients, and behaviour at the edges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from napari_topaz.model import objectives  # noqa: E402
+from napari_topaz.settings import OBJECTIVES  # noqa: E402
+
+REFERENCE_NAMES = {
+    "pn": "pn",
+    "pn_weighted": "pn-pi",
+    "nnpu": "nnpu",
+    "ge_kl": "ge-kl",
+    "ge_binomial": "ge-binomial",
+}
+
+
+def minibatch(seed: int = 0, positives: int = 16, unlabelled: int = 240) -> tuple:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(positives + unlabelled, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([1] * positives + [0] * unlabelled, dtype=torch.int8)
+    return logits.requires_grad_(), labels
+
+
+def test_values_and_gradients_agree_with_the_reference(shared: Path) -> None:
+    cases = json.loads((shared / "reference/losses.json").read_text())
+    arrays = np.load(shared / "reference/losses.npz")
+    for case in cases:
+        name, method = case["case"], case["method"]
+        logits = torch.tensor(arrays[f"{name}_logits"].astype(np.float64), requires_grad=True)
+        labels = torch.tensor(arrays[f"{name}_labels"]).to(torch.int8)
+        value = objectives.by_name(REFERENCE_NAMES[method])(logits, labels, case["pi"])
+        (gradient,) = torch.autograd.grad(value, logits)
+        # The reference states the loss on the positives and the penalty apart.
+        expected = case["loss"] + case.get("ge_penalty", 0)
+        assert value.item() == pytest.approx(expected, rel=2e-5, abs=1e-6), (name, method)
+        reference = arrays[f"{name}_{method}_grad"]
+        np.testing.assert_allclose(
+            gradient.numpy(),
+            reference,
+            rtol=2e-5,
+            atol=1e-5 * np.abs(reference).max(),
+            err_msg=f"{name} {method}",
+        )
+
+
+@pytest.mark.parametrize("name", [n for n in OBJECTIVES if n not in {"nnpu", "cvir"}])
+def test_gradients_are_those_of_the_value(name: str) -> None:
+    logits, labels = minibatch(positives=3, unlabelled=9)
+    assert torch.autograd.gradcheck(lambda s: objectives.by_name(name)(s, labels, 0.2), logits)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])
+def test_saturated_scores_give_finite_values_and_gradients(name: str, scale: float) -> None:
+    logits, labels = minibatch()
+    value = objectives.by_name(name)(logits * scale, labels, 0.05)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert torch.isfinite(value)
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_ignored_regions_do_not_count(name: str) -> None:
+    logits, labels = minibatch()
+    with_ignored = torch.cat([logits, torch.full((7,), 3.0, dtype=torch.float64)])
+    ignored = torch.cat([labels, torch.full((7,), 2, dtype=torch.int8)])
+    function = objectives.by_name(name)
+    assert function(with_ignored, ignored, 0.05).item() == pytest.approx(
+        function(logits, labels, 0.05).item()
+    )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_labelled_negatives_are_pushed_down(name: str) -> None:
+    logits, labels = minibatch()
+    labels[-5:] = -1
+    (gradient,) = torch.autograd.grad(objectives.by_name(name)(logits, labels, 0.05), logits)
+    assert (gradient[-5:] > 0).all()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_minibatches_without_a_class_are_defined(name: str) -> None:
+    function = objectives.by_name(name)
+    for positives, unlabelled in ((0, 8), (8, 0), (1, 1)):
+        logits, labels = minibatch(positives=positives, unlabelled=unlabelled)
+        if name == "ge-kl" and unlabelled == 0:
+            continue  # the expectation over no region does not exist
+        assert torch.isfinite(function(logits, labels, 0.1))
+
+
+def test_nnpu_steps_against_a_negative_risk() -> None:
+    logits = torch.tensor([5.0, -5.0, -5.0], dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([1, 0, 0])
+    value = objectives.nnpu(logits, labels, 0.5)
+    (gradient,) = torch.autograd.grad(value, logits)
+    # E_U H(s, 0) < π·E_P H(s, 0): the step raises what U says and lowers the positive's score.
+    assert (gradient[1:] < 0).all()
+    assert gradient[0] > 0
+    assert value.item() == pytest.approx(0.5 * np.log1p(np.exp(-5.0)))
+
+
+def test_ge_binomial_prefers_the_expected_number_of_confident_scores() -> None:
+    labels = torch.zeros(200, dtype=torch.int8)
+
+    def value(positives: int) -> float:
+        logits = torch.full((200,), -12.0, dtype=torch.float64)
+        logits[:positives] = 12.0
+        return objectives.ge_binomial(logits, labels, 0.05).item()
+
+    assert min(range(40), key=value) == 10
+
+
+def test_cvir_ignores_the_most_confident_share_of_the_unlabelled() -> None:
+    logits, labels = minibatch(positives=4, unlabelled=20)
+    (gradient,) = torch.autograd.grad(objectives.cvir(logits, labels, 0.25), logits)
+    ignored = set(torch.argsort(logits[4:], descending=True)[:5].tolist())
+    assert {n for n, g in enumerate(gradient[4:].tolist()) if g == 0} == ignored
+
+
+def test_an_unknown_objective_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'nnpv'.*nnpu"):
+        objectives.by_name("nnpv")

@@ -1,0 +1,110 @@
+"""Sampling: tiles and patches are cut where their labels say they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from napari_topaz.model import sampling  # noqa: E402
+from napari_topaz.model.networks import build  # noqa: E402
+from napari_topaz.model.training import draw_patches, draw_tiles  # noqa: E402
+from napari_topaz.preprocess import Prepared  # noqa: E402
+from napari_topaz.settings import NetworkSettings  # noqa: E402
+from napari_topaz.training_set import LabelledImage  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def labelled(shape: tuple[int, int], positives: list, negatives: list = (), seed: int = 0) -> LabelledImage:
+    pixels = np.random.default_rng(seed).normal(size=shape).astype("f4")
+    for y, x in positives:
+        pixels[round(y), round(x)] = 100.0
+    as_array = [np.asarray(p, np.float32).reshape(-1, 2) for p in (positives, negatives)]
+    return LabelledImage(Prepared(f"m{seed}", pixels, shape, 1.0), *as_array)
+
+
+def test_a_disc_of_radius_three_has_29_positive_regions() -> None:
+    classes = sampling.region_classes(labelled((50, 40), [(20, 17)], [(40, 8)]), 3, 8)
+    assert (classes == sampling.POSITIVE).sum() == 29
+    assert (classes == sampling.NEGATIVE).sum() == 29
+    assert classes[20, 25] == sampling.IGNORED
+    assert classes[20, 26] == sampling.UNLABELLED
+    # Labels at and beyond a corner are cut off, not wrapped.
+    edge = sampling.region_classes(labelled((50, 40), [(0, 39)]), 3, 3)
+    assert (edge == sampling.POSITIVE).sum() == 11
+    assert (edge[:, :30] == sampling.UNLABELLED).all()
+
+
+def test_cut_tiles_show_what_their_classes_say() -> None:
+    images = [labelled((60, 90), [(30, 40)], seed=1), labelled((81, 50), [(9, 9), (70, 44)], seed=2)]
+    regions = sampling.Regions.from_images(images, 0.5, 0.5, CPU)
+    generator = torch.Generator().manual_seed(0)
+    centres = regions.random_labels(64, 6, generator, "positives")
+    turns = sampling.eight_symmetries(CPU)[torch.arange(64) % 8]
+    tiles, classes = regions.cut(centres, turns, outputs=13, stride=2, field=5)
+    assert tiles.shape == (64, 1, 29, 29)
+    assert classes.shape == (64, 13, 13)
+    seen = tiles[:, 0, 2:-2:2, 2:-2:2] == 100.0
+    assert seen.any()
+    assert torch.equal(seen, classes == sampling.POSITIVE)
+
+
+def test_bilinear_cuts_at_right_angles_equal_exact_ones() -> None:
+    regions = sampling.Regions.from_images([labelled((60, 90), [(30, 40)])], 2, 4, CPU)
+    centres = torch.tensor([[0.0, 30, 40], [0, 2, 88], [0, 59, 0]])
+    turns = sampling.eight_symmetries(CPU)[[1, 5, 6]]
+    exact, _ = regions.cut(centres, turns, 1, 4, 31)
+    smooth, _ = regions.cut(centres, turns, 1, 4, 31, smooth=True)
+    torch.testing.assert_close(exact, smooth)
+
+
+def test_pixels_beyond_an_edge_are_reflected() -> None:
+    image = labelled((40, 30), [(5, 5)])
+    regions = sampling.Regions.from_images([image], 2, 4, CPU)
+    tiles, _ = regions.cut(torch.tensor([[0.0, 0, 29]]), torch.eye(2)[None], 1, 4, 21)
+    expected = np.pad(image.prepared.image, 10, mode="reflect")[:21, 29:50]
+    np.testing.assert_array_equal(tiles[0, 0].numpy(), expected)
+
+
+def test_the_eight_symmetries_are_different_and_orthogonal() -> None:
+    turns = sampling.eight_symmetries(CPU)
+    assert len({tuple(t.flatten().tolist()) for t in turns}) == 8
+    torch.testing.assert_close(turns @ turns.transpose(1, 2), torch.eye(2).expand(8, 2, 2))
+    rotations = sampling.random_rotations(200, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rotations @ rotations.transpose(1, 2), torch.eye(2).expand(200, 2, 2))
+    assert 60 < (torch.linalg.det(rotations) < 0).sum() < 140
+
+
+def test_every_pixel_is_drawn_alike() -> None:
+    images = [labelled((20, 30), [(5, 5)], seed=1), labelled((40, 30), [(5, 5)], seed=2)]
+    regions = sampling.Regions.from_images(images, 1, 1, CPU)
+    drawn = regions.random_anywhere(30_000, torch.Generator().manual_seed(3))
+    assert (drawn[:, 0] == 1).float().mean().item() == pytest.approx(2 / 3, abs=0.02)
+    second = drawn[drawn[:, 0] == 1]
+    assert second[:, 1].max() == 39
+    assert second[:, 2].max() == 29
+    assert second[:, 1].mean().item() == pytest.approx(19.5, abs=0.3)
+
+
+def test_minibatches_have_the_classes_that_they_should() -> None:
+    network = build(NetworkSettings())
+    images = [labelled((120, 150), [(60, 40), (30, 100)], [(90, 120)])]
+    regions = sampling.Regions.from_images(images, 2.5, 9, CPU)
+    generator = torch.Generator().manual_seed(0)
+    tiles = draw_tiles(regions, network, generator)
+    assert network(tiles.images).shape == tiles.classes.shape == (16, 16, 16)
+    for value in (sampling.POSITIVE, sampling.NEGATIVE, sampling.UNLABELLED, sampling.IGNORED):
+        assert (tiles.classes == value).any()
+    patches = draw_patches(regions, network, generator)
+    assert network(patches.images).shape == (256, 1, 1)
+    assert (patches.classes[:16] == sampling.POSITIVE).all()
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    network = build(NetworkSettings())
+    regions = sampling.Regions.from_images([labelled((120, 150), [(60, 40)])], 2.5, 9, CPU)
+    first, second = (draw_tiles(regions, network, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.classes, second.classes)
