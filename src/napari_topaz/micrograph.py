@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Suffixes that are stripped from a file's name before the format's own one.
+#: Suffixes of compressed files.
 COMPRESSIONS = (".gz", ".bz2")
+#: What is a suffix of a micrograph or movie. All else after a dot belongs to the name: some programs
+#: write names without suffix, and "a.frames" must be what "a.frames.mrc" is.
+SUFFIXES = (
+    *(".mrc", ".mrcs", ".map", ".rec", ".st", ".ali", ".tif", ".tiff", ".png", ".jpg", ".jpeg"),
+    *(".eer", ".dm3", ".dm4", ".hdf", ".h5", ".ser", ".raw", ".spi", ".img", ".npy"),
+)
 
 
 def micrograph_name(path: str | Path) -> str:
@@ -35,11 +41,7 @@ def micrograph_name(path: str | Path) -> str:
     if not (at and section.isdigit()):
         section, rest = "", text
     name = rest.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    if name.lower().endswith(COMPRESSIONS):
-        name = name.rsplit(".", 1)[0]
-    head, dot, suffix = name.rpartition(".")
-    # A suffix has a letter in it: "dose_1.5" is a whole name, "dose_1.5.mrc" is not.
-    if dot and head and any(c.isalpha() for c in suffix):
+    while name.lower().endswith(SUFFIXES + COMPRESSIONS) and (head := name.rpartition(".")[0]):
         name = head
     return f"{int(section):06d}@{name}" if section else name
 

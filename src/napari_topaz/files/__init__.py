@@ -1,0 +1,37 @@
+"""Files: paths in, nouns out, and back. This is the only door to disk formats; no torch, no Qt.
+
+Micrographs are read by :func:`read_micrograph` and found by :func:`find_micrographs`; picks go
+through :func:`read_picks` and :func:`write_picks`. What a user can do something about is a
+:class:`FileError`: one sentence with the file and the remedy.
+"""
+
+from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.errors import FileError
+from napari_topaz.files.micrographs import (
+    MICROGRAPH_FORMATS,
+    MicrographFormat,
+    find_micrographs,
+    read_header,
+    read_micrograph,
+)
+from napari_topaz.files.mrc import write_mrc
+from napari_topaz.files.names import Matched, check_inside, match_names
+from napari_topaz.files.pick_files import PICK_FORMATS, PickFormat, read_picks, write_picks
+
+__all__ = [
+    "MICROGRAPH_FORMATS",
+    "PICK_FORMATS",
+    "FileError",
+    "Matched",
+    "MicrographFormat",
+    "PickFormat",
+    "check_inside",
+    "find_micrographs",
+    "match_names",
+    "read_header",
+    "read_micrograph",
+    "read_picks",
+    "replace_file",
+    "write_mrc",
+    "write_picks",
+]

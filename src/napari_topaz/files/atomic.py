@@ -1,0 +1,69 @@
+"""Write a file as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_topaz.files.errors import FileError
+
+
+@contextmanager
+def replace_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it there when the block succeeds.
+
+    A reader sees the old file or the new one, never half of one. Missing folders are made; a
+    symbolic link stays one, its target is replaced.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write.
+
+    Yields
+    ------
+    Path
+        Where to write; same folder and suffix. Removed when the block fails.
+
+    Raises
+    ------
+    FileError
+        Where the file cannot be written: read-only folder, full disk, a folder of that name.
+    """
+    target = Path(path).resolve()
+    if target.is_dir():
+        raise FileError(f"{path} is a folder; give the name of a file to write.")
+    part = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(exist_ok=False)  # so that a read-only folder is known before any work is done
+        yield part
+        os.replace(part, target)  # noqa: PTH105 (the one call whose name says what it does)
+    except OSError as error:
+        raise _writing_failed(Path(path), error) from error
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    """Remove what a failed block left; the failure itself is what the user should read."""
+    try:
+        part.unlink(missing_ok=True)
+    except OSError:
+        # A folder that became unreachable: the reason is already on its way as an exception.
+        return
+
+
+def _writing_failed(path: Path, error: OSError) -> FileError:
+    if isinstance(error, PermissionError):
+        return FileError(f"{path} cannot be written, its folder is read-only; choose another folder.")
+    if isinstance(error, (NotADirectoryError, FileExistsError)):
+        return FileError(
+            f"{path} cannot be written, a file is in the place of its folder; choose another folder."
+        )
+    return FileError(
+        f"{path} cannot be written ({error.strerror or error}); make room or choose another folder."
+    )

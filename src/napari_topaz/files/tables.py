@@ -1,0 +1,77 @@
+"""Tables with a header line: Topaz's (tab-separated) and CSV.
+
+Coordinates are centres in pixels of the micrograph, 0-based, as in this package.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.columns import picks_of_table, table_of
+from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.write_options import WriteOptions
+from napari_topaz.picks import Picks
+
+
+def read_table(path: Path) -> dict[str, Picks]:
+    """Read a table whose first line names its columns, in any order.
+
+    Cells are separated by tabs, commas, semicolons or blanks, whichever the first line has. See
+    :data:`napari_topaz.files.columns.ALIASES` for the names. Lines that begin with ``#`` are
+    comments.
+
+    Raises
+    ------
+    FileError
+        Where the table is empty, has no x and y, or a cell is no number.
+    """
+    text = _text(path)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise FileError(f"{path} is empty; its first line should name columns, such as micrograph,x,y.")
+    separator = next((mark for mark in "\t,;" if mark in lines[0]), r"\s+")
+    try:
+        table = pd.read_csv(
+            io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False, index_col=False
+        )
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise FileError(
+            f"{path} is not a table ({reason}); every row needs as many cells as columns."
+        ) from error
+    return picks_of_table(table, path)
+
+
+def write_csv(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
+    """Write micrograph, x, y, score, kind, separated by commas; no score is an empty cell."""
+    del options  # a name is all that this format writes
+    _write(path, table_of(picks), ",")
+
+
+def write_topaz(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
+    """Write image_name, x_coord, y_coord and, where all picks have one, score, separated by tabs."""
+    del options
+    table = table_of(picks)[["micrograph", "x", "y", "score"]]
+    table.columns = pd.Index(["image_name", "x_coord", "y_coord", "score"])
+    if (table["score"] == "").all():
+        table = table.drop(columns="score")
+    _write(path, table, "\t")
+
+
+def _write(path: Path, table: pd.DataFrame, separator: str) -> None:
+    with replace_file(path) as part:
+        part.write_text(table.to_csv(None, sep=separator, index=False, lineterminator="\n"), "utf-8")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not a text file; give a table of coordinates.") from error
+    except OSError as error:
+        raise reading_failed(path, error) from error
