@@ -1,0 +1,112 @@
+"""Convert picks between formats, and between coordinates of other programs and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_topaz.events import Job, JobError, Saved, Warned
+from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
+from napari_topaz.jobs.streaming import some_names
+from napari_topaz.micrograph import MicrographFile, MicrographHeader
+from napari_topaz.picks import Picks
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What happens to the picks on the way.
+
+    Attributes
+    ----------
+    scale : float
+        Coordinates are multiplied by it first.
+    flip_y : bool
+        Then y is counted from the other edge.
+    height : int or None
+        Height of all micrographs in pixels, for `flip_y` without the micrographs themselves.
+    pixel_size : float or None
+        Å/px, for STAR files; the first micrograph's header says it where not given.
+    box_size : int or None
+        In pixels, for box files.
+    threshold : float or None
+        Picks below this score are left out.
+    """
+
+    scale: float = 1.0
+    flip_y: bool = False
+    height: int | None = None
+    pixel_size: float | None = None
+    box_size: int | None = None
+    threshold: float | None = None
+
+
+def convert(
+    source: str | Path,
+    output: str | Path,
+    conversion: Conversion | None = None,
+    *,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    files: Mapping[str, MicrographFile] | None = None,
+) -> Job[dict[str, Picks]]:
+    """Read picks, move them, write them.
+
+    Parameters
+    ----------
+    source, output : str or Path
+        File or folder of picks.
+    conversion : Conversion, optional
+        Scale and flip.
+    input_format, output_format : str, optional
+        Keys of :data:`napari_topaz.files.PICK_FORMATS`; by suffix where None.
+    files : mapping of str to MicrographFile, optional
+        The micrographs, by name: picks outside of them are refused, their heights serve to flip,
+        their paths are written to STAR files. Picks of other micrographs are left out.
+
+    Yields
+    ------
+    Warned, Saved
+
+    Returns
+    -------
+    dict of str to Picks
+        What was written.
+
+    Raises
+    ------
+    FileError
+        Where a file cannot be read or written, or picks lie outside of their micrograph.
+    JobError
+        Where a flip has no height to go by.
+    """
+    how = conversion or Conversion()
+    picks = read_picks(source, input_format)
+    headers: dict[str, MicrographHeader] = {}
+    if files:
+        matched = match_names(picks, list(files))
+        if matched.missing:
+            yield Warned(f"Picks of {some_names(matched.missing)} are left out: they have no micrograph.")
+        picks = matched.picks
+        headers = {name: read_header(files[name]) for name in picks}
+    moved = {name: _moved(one, how, headers.get(name), name) for name, one in picks.items()}
+    size = how.pixel_size or next((h.pixel_size for h in headers.values() if h.pixel_size), None)
+    for path in write_picks(
+        output, moved, format=output_format, files=files, pixel_size=size, box_size=how.box_size
+    ):
+        yield Saved(str(path))
+    return moved
+
+
+def _moved(picks: Picks, how: Conversion, header: MicrographHeader | None, name: str) -> Picks:
+    if how.threshold is not None:
+        picks = picks.above(how.threshold)
+    picks = picks.rescaled(how.scale)
+    if how.flip_y:
+        height = how.height or (header.shape[0] if header else None)
+        if not height:
+            raise JobError(f"Flipping y of {name!r} needs its height; give --micrographs or --height.")
+        picks = picks.flipped(height)
+    if header:
+        check_inside(picks, header.shape, name)
+    return picks

@@ -1,0 +1,206 @@
+"""Pick particles: score micrographs with a model and keep the peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from napari_topaz.events import Event, Job, JobError, StopToken
+from napari_topaz.extract import extract
+from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
+from napari_topaz.jobs.streaming import over_micrographs
+from napari_topaz.picks import Picks
+from napari_topaz.preprocess import Prepared
+from napari_topaz.score_map import ScoreMap
+from napari_topaz.settings import PickSettings
+
+if TYPE_CHECKING:
+    from napari_topaz.model.picker import PickerModel
+
+
+def load_model(path: str, *, device: str = "auto", pixel_size: float | None = None) -> PickerModel:
+    """Read a model file and put the model on a device.
+
+    Parameters
+    ----------
+    path : str
+        A model file.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+    pixel_size : float, optional
+        Å/px of the micrographs to come, in place of their headers'.
+
+    Raises
+    ------
+    ModelFileError
+        Where the file is not one of this package's models.
+    JobError
+        Where this machine has no such device.
+    """
+    from napari_topaz.model.picker import PickerModel
+
+    return with_pixel_size(on_device(PickerModel.load(path), device), pixel_size)
+
+
+def on_device(model: PickerModel, device: str) -> PickerModel:
+    """Return the model on the device of that name; JobError where there is none."""
+    from napari_topaz.model.devices import choose_device
+
+    try:
+        return model.to(choose_device(device))
+    except ValueError as error:
+        raise JobError(str(error)) from error
+
+
+def with_pixel_size(model: PickerModel, pixel_size: float | None) -> PickerModel:
+    """Return the model for micrographs of `pixel_size` Å/px, whatever their headers say."""
+    if pixel_size is None:
+        return model
+    return model.with_card(preprocess=model.card.preprocess.model_copy(update={"pixel_size": pixel_size}))
+
+
+def score_one(
+    source: Source | Prepared,
+    model: PickerModel,
+    settings: PickSettings | None = None,
+    *,
+    cache: PreparedCache | None = None,
+) -> ScoreMap:
+    """Score one micrograph.
+
+    Parameters
+    ----------
+    source : MicrographFile, Micrograph or Prepared
+        Read and preprocessed as far as it is not yet.
+    model : PickerModel
+        On the device where it is to score.
+    settings : PickSettings, optional
+        Whether to average over symmetries.
+    cache : PreparedCache, optional
+        Of preprocessed micrographs.
+    """
+    if not isinstance(source, Prepared):
+        how = model.card.preprocess
+        source = cache.prepare(source, how) if cache else prepare_source(source, how)
+    return model.score(source, symmetries=(settings or PickSettings()).symmetries)
+
+
+def picks_of(
+    score_map: ScoreMap,
+    model: PickerModel,
+    settings: PickSettings | None = None,
+    *,
+    pixel_size: float | None = None,
+) -> Picks:
+    """Take the peaks of one micrograph's scores.
+
+    Parameters
+    ----------
+    score_map : ScoreMap
+        Of :func:`score_one`.
+    model : PickerModel
+        Gives radius and threshold where `settings` leave them open.
+    settings : PickSettings, optional
+        Threshold (logit), suppression radius and margin (Å).
+    pixel_size : float, optional
+        Å/px of this micrograph; the training's where not given.
+
+    Returns
+    -------
+    Picks
+        Pixels of the original micrograph, best first.
+
+    Raises
+    ------
+    ValueError
+        Where a length in Å is given and no pixel size is known.
+    """
+    settings = settings or PickSettings()
+    card = model.card
+    size = card.preprocess.pixel_size or pixel_size or card.pixel_size
+    threshold = card.threshold if settings.threshold is None else settings.threshold
+    if settings.suppression_radius is None:
+        radius = model.radius(pixel_size)
+    else:
+        radius = _pixels(settings.suppression_radius, size, score_map.name)
+    margin = _pixels(settings.margin, size, score_map.name) if settings.margin else 0.0
+    return extract(score_map, radius, margin=margin, threshold=threshold)
+
+
+def _pixels(length: float, pixel_size: float | None, name: str) -> float:
+    if not pixel_size:
+        raise ValueError(
+            f"The pixel size of {name!r} is not known, so Å cannot become pixels; give --pixel-size."
+        )
+    return length / pixel_size
+
+
+def pick(
+    files: Sequence[Source],
+    model: PickerModel,
+    settings: PickSettings | None = None,
+    *,
+    device: str = "auto",
+    stop: StopToken | None = None,
+    skip: Collection[str] = frozenset(),
+    write: Callable[[str, Picks], Iterable[Event]] = lambda name, picks: (),
+    cache: PreparedCache | None = None,
+) -> Job[dict[str, Picks]]:
+    """Pick many micrographs, one in memory at a time.
+
+    Parameters
+    ----------
+    files : sequence of MicrographFile or Micrograph
+        What to pick.
+    model : PickerModel
+        What picks.
+    settings : PickSettings, optional
+        How scores become picks.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+    stop : StopToken, optional
+        Where set, the picks so far are returned.
+    skip : collection of str
+        Names of micrographs that are done already.
+    write : callable
+        Called with name and picks of each micrograph as it comes; returns events to pass on.
+    cache : PreparedCache, optional
+        Of preprocessed micrographs.
+
+    Yields
+    ------
+    Started, MicrographDone (with picks, or with an error where that micrograph is broken)
+
+    Returns
+    -------
+    dict of str to Picks
+        By micrograph name.
+
+    Raises
+    ------
+    JobError
+        Where all micrographs fail, or there is no such device.
+    """
+    model = on_device(model, device)
+
+    def work(prepared: Prepared) -> Picks:
+        scores = score_one(prepared, model, settings)
+        return picks_of(scores, model, settings, pixel_size=prepared.pixel_size)
+
+    done: dict[str, Picks] = {}
+
+    def keep(name: str, found: Picks) -> Iterable[Event]:
+        done[name] = found
+        return write(name, found)
+
+    yield from over_micrographs(
+        "Picking",
+        [f for f in files if f.name not in skip],
+        model.card.preprocess,
+        work,
+        keep=keep,
+        picks=lambda found: found,
+        stop=stop,
+        cache=cache,
+    )
+    return done

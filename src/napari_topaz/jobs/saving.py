@@ -1,0 +1,212 @@
+"""Save the picks of a long job as they come, so that it can be resumed.
+
+A folder gets one file per micrograph. A single table is written at the end; until then each
+micrograph's picks are a line of a journal beside it, ``TABLE.partial``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_topaz.events import Event, JobError, Saved
+from napari_topaz.files import PICK_FORMATS, read_picks, replace_file, write_picks
+from napari_topaz.files.errors import reading_failed
+from napari_topaz.micrograph import MicrographFile
+from napari_topaz.picks import Picks
+
+#: In a folder of picks: which model and settings made them.
+RECIPE_FILE = "pick.json"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where picks go, and how.
+
+    Attributes
+    ----------
+    path : Path
+        A table, or a folder for one file per micrograph.
+    format : str
+        A key of :data:`napari_topaz.files.PICK_FORMATS`.
+    folder : bool
+        Whether `path` is a folder.
+    files : mapping of str to MicrographFile
+        Where the micrographs lie, for the names in STAR files.
+    pixel_size : float or None
+        Å/px, for STAR files.
+    box_size : int or None
+        In pixels of the micrograph, for box files.
+    recipe : mapping
+        What the picks depend on (plain values): resuming with another recipe is refused.
+    """
+
+    path: Path
+    format: str
+    folder: bool
+    files: Mapping[str, MicrographFile] = field(default_factory=dict)
+    pixel_size: float | None = None
+    box_size: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, picks: Mapping[str, Picks]) -> list[Path]:
+        """Write `picks`: the table as a whole, or a file for each."""
+        return write_picks(
+            self.path,
+            picks,
+            format=self.format,
+            files=self.files,
+            pixel_size=self.pixel_size,
+            box_size=self.box_size,
+        )
+
+
+class FolderOutput:
+    """One file of picks per micrograph, written as they come.
+
+    Parameters
+    ----------
+    destination : Destination
+        With a folder.
+    resume : bool
+        Whether micrographs that have a file already are done.
+
+    Raises
+    ------
+    FileError
+        Where the folder cannot be written.
+    JobError
+        Where `resume` meets picks of another recipe.
+    """
+
+    def __init__(self, destination: Destination, *, resume: bool = False) -> None:
+        self._destination = destination
+        recipe = destination.path / RECIPE_FILE
+        if resume and recipe.exists():
+            _check_recipe(_read_json(recipe), destination.recipe, recipe)
+        with replace_file(recipe) as part:
+            part.write_text(json.dumps(destination.recipe, indent=1), "utf-8")
+        #: Names of the micrographs that are done.
+        self.done = (
+            frozenset(n for n in destination.files if self._file(n).exists()) if resume else frozenset()
+        )
+
+    def _file(self, name: str) -> Path:
+        one_each = PICK_FORMATS[self._destination.format].one_each
+        return self._destination.path / one_each.format(name=name)
+
+    def write(self, name: str, picks: Picks) -> Iterator[Event]:
+        """Write one micrograph's picks."""
+        for path in self._destination.save({name: picks}):
+            yield Saved(str(path))
+
+    def finish(self, *, complete: bool) -> Iterator[Event]:
+        """Nothing is left to do: all files are written."""
+        del complete
+        yield from ()
+
+
+class TableOutput:
+    """One table of picks, and until it is complete a journal beside it.
+
+    Parameters
+    ----------
+    destination : Destination
+        With a file.
+    resume : bool
+        Whether micrographs in the journal, or else in the table, are done.
+
+    Raises
+    ------
+    FileError
+        Where the journal or table cannot be read or written.
+    JobError
+        Where `resume` meets picks of another recipe.
+    """
+
+    def __init__(self, destination: Destination, *, resume: bool = False) -> None:
+        self._destination = destination
+        self.journal = destination.path.with_name(f"{destination.path.name}.partial")
+        self._picks = self._earlier() if resume else {}
+        #: Names of the micrographs that are done.
+        self.done = frozenset(self._picks)
+        with replace_file(self.journal) as part:  # also drops a line cut short by a crash
+            lines = [_line(name, picks) for name, picks in self._picks.items()]
+            part.write_text("".join([json.dumps(dict(destination.recipe)) + "\n", *lines]), "utf-8")
+
+    def _earlier(self) -> dict[str, Picks]:
+        if self.journal.exists():
+            recipe, picks = _read_journal(self.journal)
+            _check_recipe(recipe, self._destination.recipe, self.journal)
+            return picks
+        if self._destination.path.exists():
+            return read_picks(self._destination.path, self._destination.format)
+        return {}
+
+    def write(self, name: str, picks: Picks) -> Iterator[Event]:
+        """Add one micrograph's picks to the journal."""
+        self._picks[name] = picks
+        with self.journal.open("a", encoding="utf-8") as journal:
+            journal.write(_line(name, picks))
+        yield from ()
+
+    def finish(self, *, complete: bool) -> Iterator[Event]:
+        """Write the table; the journal stays where something is left to resume."""
+        for path in self._destination.save(self._in_order()):
+            yield Saved(str(path))
+        if complete:
+            self.journal.unlink()
+
+    def _in_order(self) -> dict[str, Picks]:
+        """Picks in the order of the micrographs, those of other micrographs last."""
+        order = [name for name in self._destination.files if name in self._picks]
+        return {name: self._picks[name] for name in dict.fromkeys([*order, *self._picks])}
+
+
+def open_output(destination: Destination, *, resume: bool = False) -> FolderOutput | TableOutput:
+    """Open a folder or a table for writing (see both for what they raise)."""
+    return (FolderOutput if destination.folder else TableOutput)(destination, resume=resume)
+
+
+def _line(name: str, picks: Picks) -> str:
+    """One micrograph as a line; numbers as base64 of float32, so that nothing is rounded."""
+    data = np.column_stack([picks.yx, picks.scores]).astype("<f4")
+    return json.dumps({"name": name, "picks": base64.b64encode(data.tobytes()).decode()}) + "\n"
+
+
+def _read_journal(path: Path) -> tuple[Any, dict[str, Picks]]:
+    recipe, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    found: dict[str, Picks] = {}
+    for line in lines:
+        if not line.endswith("\n"):  # cut short by a crash
+            break
+        entry = json.loads(line)
+        data = np.frombuffer(base64.b64decode(entry["picks"]), "<f4").reshape(-1, 3)
+        found[entry["name"]] = Picks(data[:, :2], data[:, 2])
+    return json.loads(recipe), found
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    except ValueError as error:
+        raise JobError(f"{path} is damaged ({error}); leave --resume out to begin again.") from error
+
+
+def _check_recipe(earlier: Any, now: Mapping[str, Any], path: Path) -> None:
+    if earlier == json.loads(json.dumps(dict(now))):
+        return
+    earlier = earlier if isinstance(earlier, Mapping) else {}
+    changed = sorted(key for key in {*earlier, *now} if earlier.get(key) != now.get(key))
+    raise JobError(
+        f"{path} says that the earlier picks were made with another {' and '.join(changed)}; "
+        f"use the same, or leave --resume out to begin again."
+    )
