@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Loss is reported (and the device waited for) every so many steps.
 REPORT_EVERY = 10
+STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 #: Objectives that cannot do without unlabelled positives.
 NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial"})
 
@@ -80,6 +81,8 @@ def train_on_files(
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
     prepared = yield from prepare_all(labelled, preprocess, stop=stop, cache=cache)
+    if stop is not None and stop.is_set():
+        raise JobError(STOPPED_EARLY)
     if not prepared:
         raise JobError("None of the labelled micrographs can be used.")
     try:
@@ -143,7 +146,7 @@ class _Run:
     clock: float = field(default_factory=time.monotonic)
     step: int = 0
     best: PickerModel | None = None
-    best_value: float = -1.0
+    highest: float = 0.0
 
     @classmethod
     def start(
@@ -228,16 +231,17 @@ class _Run:
 
         validation = self.validate(self.model)
         held_out = validation.average_precision if self.training_set.held_out else None
-        # Without anything held out the last epoch is the best guess: training ends at a small rate.
-        value = held_out if held_out is not None else float(epoch)
-        best = value >= self.best_value
+        # Later epochs, at a smaller learning rate, are better unless the labels clearly say otherwise:
+        # the latest within one standard error of the highest is kept, as a few labels are a noisy judge.
+        self.highest = max(self.highest, held_out or 0.0)
+        best = held_out is None or held_out >= self.highest - validation.standard_error
         seconds = time.monotonic() - self.clock
         record = EpochRecord(epoch=epoch, step=self.step, loss=loss, held_out=held_out, seconds=seconds)
         card = self.model.card
         self.model = self.model.with_card(history=(*card.history, record), threshold=validation.threshold)
         snapshot = self.model.snapshot()
         if best:
-            self.best, self.best_value = snapshot.with_card(best_epoch=epoch), value
+            self.best = snapshot.with_card(best_epoch=epoch)
         return EpochDone(
             epoch=epoch,
             epochs=self.settings.epochs,
@@ -257,7 +261,7 @@ class _Run:
 
     def result(self) -> PickerModel:
         if self.best is None:
-            raise JobError("Training was stopped before its first step; there is no model to keep.")
+            raise JobError(STOPPED_EARLY)
         # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.
         threshold = self.validate(self.best, symmetries=True).threshold
         return self.best.with_card(threshold=threshold, history=self.model.card.history)

@@ -27,10 +27,20 @@ class Validation:
         Estimated under the assumption that labels are a random sample of the particles.
     threshold : float
         Logit with the highest estimated F1.
+    labels : int
+        Number of labels it rests on.
     """
 
     average_precision: float
     threshold: float
+    labels: int
+
+    @property
+    def standard_error(self) -> float:
+        """Of the average precision, as of a proportion with a pseudo-count of one label each way."""
+        n = self.labels + 2
+        p = (self.average_precision * self.labels + 1) / n
+        return float(np.sqrt(p * (1 - p) / n))
 
 
 def validate(
@@ -98,4 +108,4 @@ def estimate(
     average = float(np.sum(precision * np.diff(recall, prepend=0.0)))
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     threshold = float(scores[order][int(np.argmax(f1))]) if len(order) else 0.0
-    return Validation(average, threshold)
+    return Validation(average, threshold, labels)

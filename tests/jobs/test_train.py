@@ -1,0 +1,284 @@
+"""The training job: it learns, repeats itself, stops when told, and keeps the best epoch."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone, Warned  # noqa: E402
+from napari_topaz.extract import extract  # noqa: E402
+from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
+from napari_topaz.jobs.train import train_on_files  # noqa: E402
+from napari_topaz.jobs.validation import estimate  # noqa: E402
+from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
+from napari_topaz.model.picker import PickerModel  # noqa: E402
+from napari_topaz.numerics.matching import match  # noqa: E402
+from napari_topaz.picks import Kind, Picks  # noqa: E402
+from napari_topaz.preprocess import prepare  # noqa: E402
+from napari_topaz.settings import OBJECTIVES, NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+
+#: Particles of 32 px at 2 Å/px; 16 px once downsampled twice.
+PREPROCESS = PreprocessSettings(diameter=64, particle_pixels=16)
+TINY = TrainSettings(epochs=2, steps=10, expected=12)
+NARROW = NetworkSettings(width=3)
+
+
+def drawn(seed: int, shape: tuple[int, int] = (300, 420), n: int = 12) -> tuple[Micrograph, Picks]:
+    """Draw dark blobs in noise, and say where they are."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(
+        np.meshgrid(np.arange(30, shape[0] - 20, 50), np.arange(30, shape[1] - 20, 50), indexing="ij")
+    )
+    yx = rng.permutation(grid.reshape(2, -1).T)[:n] + rng.uniform(-8, 8, (n, 2))
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    pixels = rng.normal(0, 1, shape).astype(np.float32)
+    for cy, cx in yx:
+        pixels -= 1.5 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 7.0**2)).astype(np.float32)
+    return Micrograph(f"m{seed}", pixels, 2.0), Picks.labels(yx)
+
+
+@pytest.fixture(scope="module")
+def micrographs() -> tuple[list[Micrograph], dict[str, Picks]]:
+    made = [drawn(seed) for seed in range(4)]
+    return [m for m, _ in made], {m.name: p for m, p in made}
+
+
+def run_train(*args, **options):
+    """Train a narrow network, which is quick."""
+    return run(train_on_files(*args, **{"network": NARROW, **options}))
+
+
+def run(job):
+    """All events of a job, and its result."""
+    events = []
+    while True:
+        try:
+            events.append(next(job))
+        except StopIteration as end:
+            return events, end.value
+
+
+def of_type(events, kind):
+    return [e for e in events if isinstance(e, kind)]
+
+
+def test_particles_that_were_drawn_are_found(micrographs) -> None:
+    images, picks = micrographs
+    few = {name: p[:6] for name, p in picks.items()}
+    events, model = run_train(
+        images,
+        few,
+        PREPROCESS,
+        TrainSettings(epochs=4, steps=30, expected=12),
+        network=NetworkSettings(width=12),
+    )
+    unseen, truth = drawn(99)
+    score_map = model.score(prepare(unseen, model.card.preprocess))
+    found = extract(score_map, model.radius(2.0), threshold=model.card.threshold)
+    matches = match(truth.yx, found.yx, 16)
+    assert (matches.target_of_pick >= 0).sum() >= 11
+    assert len(found) <= 15
+    # On the particle, not half a pixel of the coarse grid beside it.
+    assert np.nanmedian(matches.distance) < 2.5
+    done = of_type(events, EpochDone)
+    assert [e.epoch for e in done] == [1, 2, 3, 4]
+    assert done[-1].held_out > 0.8
+    assert model.card.best_epoch == max(e.epoch for e in done if e.best)
+
+
+def test_events_come_in_order_and_count_up(micrographs) -> None:
+    images, picks = micrographs
+    events, model = run_train(images, picks, PREPROCESS, TINY)
+    assert [e.what for e in of_type(events, Started)] == ["Preparing micrographs", "Training"]
+    assert [e.done for e in of_type(events, Progress)] == [1, 2, 3, 4]
+    assert [e.step for e in of_type(events, StepDone)] == [10, 20]
+    assert all(np.isfinite(e.loss) for e in of_type(events, StepDone))
+    assert len(model.card.history) == 2
+    assert not of_type(events, Warned)
+    snapshot = of_type(events, EpochDone)[0].model
+    assert snapshot.card.best_epoch == 0
+    assert not any(
+        a.data_ptr() == b.data_ptr()
+        for a, b in zip(snapshot.network.parameters(), model.network.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_lowers_its_loss(micrographs, objective: str) -> None:
+    images, picks = micrographs
+    settings = TINY.model_copy(update={"objective": objective, "epochs": 3, "learning_rate": 3e-3})
+    events, _ = run_train(images, {k: p[:6] for k, p in picks.items()}, PREPROCESS, settings)
+    losses = [e.loss for e in of_type(events, EpochDone)]
+    assert losses[-1] < losses[0]
+
+
+def test_the_same_seed_gives_the_same_model(micrographs) -> None:
+    images, picks = micrographs
+    state = [run_train(images, picks, PREPROCESS, TINY)[1].network.state_dict() for _ in range(2)]
+    other = run_train(images, picks, PREPROCESS, TINY.model_copy(update={"seed": 1}))[1]
+    assert all(torch.equal(a, b) for a, b in zip(*(s.values() for s in state), strict=True))
+    assert not torch.equal(other.network.state_dict()["head.weight"], state[0]["head.weight"])
+
+
+def test_a_stopped_training_keeps_its_model(micrographs) -> None:
+    images, picks = micrographs
+    stop = threading.Event()
+    job = train_on_files(
+        images, picks, PREPROCESS, TrainSettings(epochs=50, steps=50, expected=12), stop=stop
+    )
+    events = []
+    while not of_type(events, StepDone):
+        events.append(next(job))
+    stop.set()
+    rest, model = run(job)
+    assert len(of_type(rest, EpochDone)) == 1
+    assert model.card.best_epoch == 1
+    assert model.card.history[0].step == 10
+
+
+def test_stopping_before_the_first_step_says_so(micrographs) -> None:
+    images, picks = micrographs
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(JobError, match="stopped"):
+        run_train(images, picks, PREPROCESS, TINY, stop=stop)
+
+
+def test_a_time_limit_ends_the_training(micrographs) -> None:
+    images, picks = micrographs
+    settings = TrainSettings(epochs=1000, steps=1000, expected=12, time_limit=0.5)
+    events, model = run_train(images, picks, PREPROCESS, settings)
+    assert of_type(events, EpochDone)
+    assert model.card.history[-1].step < 1_000_000
+
+
+def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, picks = micrographs
+    from napari_topaz.jobs import train as module
+    from napari_topaz.jobs.validation import Validation
+
+    values = iter([0.2, 0.9, 0.88, 0.4, 0.9])
+    monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
+    settings = TINY.model_copy(update={"epochs": 4})
+    events, model = run_train(images, picks, PREPROCESS, settings)
+    assert [e.best for e in of_type(events, EpochDone)] == [True, True, True, False]
+    assert model.card.best_epoch == 3  # the latest within a standard error of the highest
+    assert model.card.threshold == 1.5
+    assert len(model.card.history) == 4
+    third = of_type(events, EpochDone)[2].model.network.state_dict()
+    assert all(torch.equal(v, third[k]) for k, v in model.network.state_dict().items())
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_few_labels_on_one_micrograph_are_enough_to_start(micrographs, labels: int) -> None:
+    images, picks = micrographs
+    some = {"m0": picks["m0"][:labels]}
+    events, model = run_train(images, some, PREPROCESS, TINY)
+    assert any("one micrograph" in e.message for e in of_type(events, Warned))
+    assert all(e.held_out is None for e in of_type(events, EpochDone))
+    assert model.card.best_epoch == 2
+    assert model.card.labels == labels
+    # Only the labelled micrograph was read.
+    assert of_type(events, Started)[0].total == 1
+
+
+def test_rejected_picks_are_learnt_from(micrographs) -> None:
+    images, picks = micrographs
+    rejected = {k: p + Picks.labels([(5, 5), (290, 400)], Kind.NOT_PARTICLE) for k, p in picks.items()}
+    plain = run_train(images, picks, PREPROCESS, TINY)[1]
+    taught = run_train(images, rejected, PREPROCESS, TINY)[1]
+    assert not torch.equal(
+        plain.network.state_dict()["head.weight"], taught.network.state_dict()["head.weight"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("picks", "preprocess", "settings", "message"),
+    [
+        ({}, PREPROCESS, TINY, "None of the micrographs has a label"),
+        ({"other": Picks.labels([(1, 1)])}, PREPROCESS, TINY, "None of the micrographs has a label"),
+        ({"m0": Picks.labels([(9000, 1)])}, PREPROCESS, TINY, "No label lies inside"),
+        ({"m0": Picks.labels([(50, 50)])}, PreprocessSettings(), TINY, "diameter"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(micrographs, picks, preprocess, settings, message) -> None:
+    with pytest.raises(JobError, match=message):
+        run_train(micrographs[0], picks, preprocess, settings)
+
+
+def test_ge_objectives_refuse_when_all_particles_are_labelled(micrographs) -> None:
+    images, picks = micrographs
+    settings = TINY.model_copy(update={"objective": "ge-kl"})
+    with pytest.raises(JobError, match="--expected"):
+        run_train(images, picks, PREPROCESS, settings)
+
+
+def test_micrographs_that_cannot_be_read_are_left_out(micrographs, tmp_path: Path) -> None:
+    images, picks = micrographs
+    broken = tmp_path / "broken.mrc"
+    broken.write_text("not a micrograph")
+    labels = {**picks, "broken": Picks.labels([(10, 10)])}
+    events, model = run_train([*images, MicrographFile(broken)], labels, PREPROCESS, TINY)
+    assert any("broken" in e.message for e in of_type(events, Warned))
+    assert model.card.micrographs == 4
+    with pytest.raises(JobError, match="None of the labelled"):
+        run_train([MicrographFile(broken)], labels, PREPROCESS, TINY)
+
+
+def test_a_device_that_is_not_there_is_named(micrographs) -> None:
+    images, picks = micrographs
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(JobError, match="cuda:3"):
+        run_train(images, picks, PREPROCESS, TINY, device="cuda:3")
+
+
+def test_the_cache_prepares_each_micrograph_once(micrographs) -> None:
+    images, _ = micrographs
+    cache = PreparedCache()
+    _, first = run(prepare_all(images, PREPROCESS, cache=cache))
+    _, third = run(prepare_all(images, PREPROCESS, cache=cache))
+    assert all(a is b for a, b in zip(first, third, strict=True))
+    small = PreparedCache(max_bytes=1)
+    kept = small.prepare(images[0], PREPROCESS)
+    assert small.prepare(images[0], PREPROCESS) is kept
+    small.prepare(images[1], PREPROCESS)
+    assert small.prepare(images[0], PREPROCESS) is not kept
+
+
+def test_estimated_precision_is_right_when_labels_are_a_sample() -> None:
+    rng = np.random.default_rng(0)
+    true = np.arange(4000) % 2 == 0
+    scores = (rng.normal(size=4000) + 1.5 * true).astype(np.float32)
+    labelled = true & (rng.random(4000) < 0.3)
+    order = np.argsort(-scores)
+    hits = np.cumsum(true[order])
+    expected = np.sum(hits / np.arange(1, 4001) * np.diff(hits / 2000, prepend=0))
+    result = estimate(scores, labelled, int(labelled.sum()), 2000)
+    assert result.average_precision == pytest.approx(expected, abs=0.02)
+    picked = scores >= result.threshold
+    f1 = 2 * (true & picked).sum() / (picked.sum() + 2000)
+    best = max(2 * h / (k + 2000) for k, h in enumerate(hits, 1))
+    assert f1 == pytest.approx(best, abs=0.02)
+
+
+def test_an_estimate_from_nothing_is_defined() -> None:
+    empty = estimate(np.empty(0, "f4"), np.empty(0, bool), 0, 10)
+    assert (empty.average_precision, empty.threshold) == (0.0, 0.0)
+
+
+def test_a_model_file_holds_everything(micrographs, tmp_path: Path) -> None:
+    images, picks = micrographs
+    _, model = run_train(
+        images, picks, PREPROCESS, TINY, network=NetworkSettings(architecture="conv31", width=4)
+    )
+    path = model.save(tmp_path / "m.safetensors")
+    again = PickerModel.load(path)
+    assert again.card == model.card
+    prepared = prepare(images[0], again.card.preprocess)
+    np.testing.assert_array_equal(again.score(prepared).logits, model.score(prepared).logits)

@@ -1,0 +1,85 @@
+"""Joining micrographs and labels: priors, held-out micrographs, and what cannot be joined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_topaz.numerics.regions import disc_pixels
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.preprocess import Prepared
+from napari_topaz.training_set import build_training_set
+
+
+def prepared(name: str, shape: tuple[int, int] = (100, 150), factor: float = 4.0) -> Prepared:
+    original = (round(shape[0] * factor), round(shape[1] * factor))
+    return Prepared(name, np.zeros(shape, np.float32), original, 1.0)
+
+
+def test_labels_are_scaled_per_axis_and_split_by_kind() -> None:
+    image = Prepared("a", np.zeros((100, 150), np.float32), (403, 607), 1.0)
+    picks = Picks.labels([(403, 607) / np.array([2, 2])]) + Picks.labels([(40.3, 60.7)], Kind.NOT_PARTICLE)
+    made = build_training_set([image], {"a": picks}, diameter=12, expected=10)
+    np.testing.assert_allclose(made.images[0].positives, [[50, 75]], rtol=1e-6)
+    np.testing.assert_allclose(made.images[0].negatives, [[10, 15]], rtol=1e-6)
+
+
+def test_the_prior_follows_from_the_expected_number() -> None:
+    labels = {"a": Picks.labels([(200, 300)])}
+    made = build_training_set([prepared("a")], labels, diameter=12, expected=20, label_radius=3)
+    assert made.prior == pytest.approx(20 * 29 / 15_000)
+    # What is labelled, and what is ignored round it, is not unlabelled.
+    rest = 15_000 - disc_pixels(6)
+    assert made.unlabelled_prior(6) == pytest.approx(19 * 29 / rest)
+    from_prior = build_training_set([prepared("a")], labels, diameter=12, prior=made.prior, label_radius=3)
+    assert from_prior.expected == pytest.approx(20)
+    assert not from_prior.assumed
+
+
+def test_an_expected_number_is_assumed_above_the_labels() -> None:
+    few = build_training_set([prepared("a")], {"a": Picks.labels([(200, 300)])}, diameter=12)
+    assert few.assumed
+    assert few.expected == pytest.approx(0.2 * 15_000 / (np.pi * 36))
+    crowd = Picks.labels(np.random.default_rng(0).uniform(0, 400, (100, 2)))
+    many = build_training_set([prepared("a")], {"a": crowd}, diameter=12)
+    assert many.expected > 100
+    assert many.unlabelled_prior(6) > 0
+
+
+@pytest.mark.parametrize(
+    ("micrographs", "fraction", "held"),
+    [(6, 0.2, 1), (10, 0.25, 2), (2, 0.1, 1), (1, 0.5, 0), (5, 0.0, 0), (3, 0.99, 2)],
+)
+def test_whole_micrographs_are_held_out(micrographs: int, fraction: float, held: int) -> None:
+    images = [prepared(f"m{i}") for i in range(micrographs)]
+    picks = {i.name: Picks.labels([(100, 100), (200, 200)]) for i in images}
+    made = build_training_set(images, picks, diameter=12, expected=9, held_out=fraction, seed=3)
+    assert len(made.held_out) == held
+    assert {i.prepared.name for i in made.training} == {i.name for i in images} - made.held_out
+    assert len(made.validation) == held
+    again = build_training_set(images, picks, diameter=12, expected=9, held_out=fraction, seed=3)
+    assert again.held_out == made.held_out
+
+
+def test_micrographs_with_negatives_alone_are_never_the_held_out_ones() -> None:
+    images = [prepared(f"m{i}") for i in range(4)]
+    picks = {i.name: Picks.labels([(100, 100)], Kind.NOT_PARTICLE) for i in images}
+    picks["m2"] = Picks.labels([(10, 10)])
+    made = build_training_set(images, picks, diameter=12, expected=9, held_out=0.5)
+    assert made.held_out == frozenset()
+    assert made.n_labels == 1
+
+
+@pytest.mark.parametrize(
+    "picks",
+    [
+        {},
+        {"elsewhere": Picks.labels([(1, 1)])},
+        {"a": Picks.labels([(4000, 4000), (-20, 5)])},
+        {"a": Picks()},
+        {"a": Picks.labels([(9, 9)], Kind.NOT_PARTICLE)},
+    ],
+)
+def test_no_label_inside_any_micrograph_is_said(picks: dict[str, Picks]) -> None:
+    with pytest.raises(ValueError, match="No label lies inside"):
+        build_training_set([prepared("a")], picks, diameter=12)
