@@ -1,0 +1,103 @@
+"""What to do next, and why a button cannot work: one place, no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_topaz.gui.workspace import Workspace
+from napari_topaz.picks import Kind
+
+#: Labels from which training usually works.
+ENOUGH_LABELS = 10
+#: Labels without which it makes no sense.
+LEAST_LABELS = 3
+
+
+@dataclass(frozen=True)
+class Guide:
+    """One line of advice, and per button the reason why it is disabled (None where it works)."""
+
+    next_step: str
+    label: str | None
+    train: str | None
+    pick: str | None
+    save: str | None
+    save_model: str | None
+    load: str | None
+
+
+def guide(workspace: Workspace, running: str | None) -> Guide:
+    """Look at the workspace and at what runs (None where nothing does) and give advice."""
+    busy = f"{running} is running: press Stop first, or wait until it is done." if running else None
+    no_files = None if workspace.sources else "Open micrographs first."
+    no_model = None if workspace.model is not None else "Train a model first, or load one."
+    nothing = None if workspace.results else "There is nothing to save yet: label particles or train a model."
+    return Guide(
+        next_step=_next_step(workspace, running),
+        label=no_files,
+        train=busy or no_files or _why_not_train(workspace),
+        pick=busy or no_files or no_model or _why_no_lengths(workspace),
+        save=busy or no_files or nothing,
+        save_model=no_model,
+        load=busy,
+    )
+
+
+def particles(workspace: Workspace) -> int:
+    """Number of labelled particles."""
+    return sum(int((labels.kinds == Kind.PARTICLE).sum()) for labels in workspace.all_labels.values())
+
+
+def _why_no_lengths(workspace: Workspace) -> str | None:
+    if workspace.pixel_size() is None:
+        return "Type the pixel size (Å/px): these files do not state it."
+    if workspace.options.preprocess.diameter is None and workspace.model is None:
+        return "Type the diameter of the particle (Å)."
+    return None
+
+
+def _why_not_train(workspace: Workspace) -> str | None:
+    if workspace.pixel_size() is None:
+        return _why_no_lengths(workspace)
+    if workspace.options.preprocess.diameter is None:
+        return "Type the diameter of the particle (Å)."
+    if particles(workspace) < LEAST_LABELS:
+        return f"Click the centres of at least {LEAST_LABELS} particles first; {ENOUGH_LABELS} or more are better."
+    return None
+
+
+def _next_step(workspace: Workspace, running: str | None) -> str:
+    if not workspace.sources:
+        return "Open a folder of micrographs, or try File ▸ Open Sample ▸ napari-topaz."
+    if running == "Training":
+        return "Watch heat map and picks improve; press Stop when they look right, what it learnt is kept."
+    if running:
+        return f"{running} … Stop keeps what is done so far."
+    if workspace.model is not None:
+        return _next_step_with_model(workspace)
+    if (reason := _why_no_lengths(workspace)) is not None:
+        return reason
+    return _next_step_of_labelling(workspace)
+
+
+def _next_step_of_labelling(workspace: Workspace) -> str:
+    n = particles(workspace)
+    if n < LEAST_LABELS:
+        return f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far)."
+    labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
+    if n < ENOUGH_LABELS:
+        return f"Click {ENOUGH_LABELS - n} more particles, or press Train already."
+    if labelled == 1 and len(workspace.sources) > 1:
+        return "Press Train – or go to the next micrograph (N) and label some there too: that is safer."
+    return "Press Train."
+
+
+def _next_step_with_model(workspace: Workspace) -> str:
+    if (reason := _why_no_lengths(workspace)) is not None:
+        return reason
+    picked = sum(map(workspace.is_picked, workspace.names))
+    if picked < len(workspace.sources):
+        return "Drag the threshold until the circles look right and press Pick all; or correct picks and train again."
+    if workspace.unsaved or workspace.saved_to is None:
+        return "Look through the micrographs (N, B), then save the picks."
+    return f"Saved to {workspace.saved_to.name}. Correct picks and train again, or you are done."

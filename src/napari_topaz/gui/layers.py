@@ -1,0 +1,352 @@
+"""Draws the workspace into a viewer, and takes her clicks back. No Qt.
+
+One image, one heat map and two Points layers for the life of the viewer: switching the micrograph
+replaces their data. Everything is in pixels of the original micrograph times its pixel size, so that
+a click means the same whatever binning is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Points
+from psygnal import Signal
+
+from napari_topaz.gui.display import Picture
+from napari_topaz.gui.workspace import Options, Workspace
+from napari_topaz.micrograph import MicrographFile
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.score_map import ScoreMap
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+#: Key of what the package writes into a layer's metadata.
+METADATA = "napari_topaz"
+#: Circles drawn before the diameter is known: this part of the micrograph's longer side.
+UNKNOWN_DIAMETER = 1 / 40
+#: Thickness of the circles, as a part of their diameter.
+LINE_WIDTH = 0.09
+#: The heat map fades in and saturates at this many standard deviations of the scores round the threshold.
+HEAT_RANGE = 1.5
+#: Kinds of labels: text in the features, colour and symbol on the screen.
+LOOKS = {
+    Kind.PARTICLE: ("particle", "#5dff7a", "disc"),
+    Kind.NOT_PARTICLE: ("no particle", "#ff5a6e", "x"),
+}
+PICK_COLOUR = "#35c9ff"
+#: From nothing through violet and orange to yellow; transparent where there is nothing to see.
+HEAT_COLOURS = [
+    [0.25, 0.00, 0.45, 0.00],
+    [0.45, 0.05, 0.55, 0.18],
+    [0.85, 0.22, 0.38, 0.45],
+    [0.98, 0.55, 0.15, 0.60],
+    [1.00, 0.88, 0.35, 0.70],
+]
+
+
+class Layers:
+    """The layers of one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    workspace : Workspace
+
+    Signals
+    -------
+    lost_changed
+        One of the layers was removed from the viewer, or is back.
+    """
+
+    lost_changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, workspace: Workspace) -> None:
+        self._viewer, self._workspace = viewer, workspace
+        self._quiet = False
+        self._score_map: ScoreMap | None = None
+        self._image: Image | None = None
+        self._heat: Image | None = None
+        self._picks: Points | None = None
+        self._labels: Points | None = None
+        #: What is drawn; None until the first micrograph is.
+        self.picture: Picture | None = None
+        #: Kind of the labels that clicks make.
+        self.kind = Kind.PARTICLE
+        viewer.layers.events.removed.connect(self._on_removed)
+        workspace.labels_changed.connect(self._on_labels_changed)
+        workspace.picks_changed.connect(self._on_picks_changed)
+        workspace.options_changed.connect(self._on_options_changed)
+        workspace.model_changed.connect(self._on_model_changed)
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> str | None:
+        """Name of the micrograph that is drawn."""
+        return None if self.picture is None else self.picture.name
+
+    @property
+    def lost(self) -> list[str]:
+        """Names of the layers that were removed although there is a micrograph to draw."""
+        if self.picture is None:
+            return []
+        layers = {"image": self._image, "heat map": self._heat, "picks": self._picks, "labels": self._labels}
+        return [name for name, layer in layers.items() if layer is None]
+
+    def adopt(self, image: Image) -> None:
+        """Draw micrographs into a layer that is in the viewer already (a reader made it)."""
+        if self._image is None:
+            self._image = image
+
+    def show(self, picture: Picture) -> None:
+        """Draw a micrograph with its labels and picks."""
+        first = self.picture is None
+        if self.picture is None or self.picture.name != picture.name:
+            self._score_map = None
+        resized = self.picture is not None and self.picture.shape != picture.shape
+        self.picture = picture
+        with self._silence():
+            self._make_missing()
+            self._draw_image()
+            self._draw_heat_map()
+        self._draw_labels()
+        self._draw_picks()
+        if first or resized:
+            self._viewer.reset_view()
+        if first:
+            self._viewer.canvas.overlays.scale_bar.visible = True
+            self.label_next(self.kind)
+
+    def show_scores(self, score_map: ScoreMap) -> None:
+        """Draw the heat map of the shown micrograph; those of others are ignored."""
+        if score_map.name == self.shown:
+            self._score_map = score_map
+            with self._silence():
+                self._draw_heat_map()
+
+    def label_next(self, kind: Kind) -> None:
+        """Make clicks in the picture labels of that kind."""
+        self.kind = kind
+        if self._labels is not None:
+            self._viewer.layers.selection.active = self._labels
+            self._labels.mode = "add"
+
+    def restore(self) -> None:
+        """Bring layers back that were removed; what was in them is in the workspace."""
+        if self.picture is not None:
+            self.show(self.picture)
+            self.label_next(self.kind)
+            self.lost_changed.emit()
+
+    def _make_missing(self) -> None:
+        common: dict[str, Any] = {"axis_labels": ("y", "x"), **self._geometry(1.0, 0.0)}
+        layers = self._viewer.layers
+        if self._image is None:
+            self._image = Image(np.zeros((2, 2), np.float32), name="micrograph", colormap="gray", **common)
+            layers.insert(0, self._image)
+        if self._heat is None:
+            self._heat = Image(np.zeros((2, 2), np.float32), name="heat map", **common)
+            self._heat.colormap = {"colors": HEAT_COLOURS, "name": "topaz heat"}
+            self._heat.interpolation2d = "linear"
+            layers.insert(layers.index(self._image) + 1, self._heat)
+        points = {"ndim": 2, "face_color": "transparent", "border_width": LINE_WIDTH, **common}
+        if self._picks is None:
+            self._picks = Points(name="picks", border_color=PICK_COLOUR, **points)
+            self._picks.events.data.connect(self._on_picks_edited)
+            layers.insert(layers.index(self._heat) + 1, self._picks)
+        if self._labels is None:
+            self._labels = Points(name="labels", border_color=LOOKS[Kind.PARTICLE][1], **points)
+            self._labels.events.data.connect(self._on_labels_edited)
+            layers.insert(layers.index(self._picks) + 1, self._labels)
+        for layer in (self._image, self._heat, self._picks, self._labels):
+            layer.locked = True  # removing and adding Points layers can crash old graphics drivers
+
+    # -- drawing ----------------------------------------------------------------------------------
+
+    def _geometry(self, scale: float | tuple[float, float], translate: float) -> dict[str, Any]:
+        """Placement of a layer whose pixels are `scale` original pixels apart, the first at `translate`."""
+        size = self._workspace.pixel_size(self.shown) if self.picture is not None else None
+        unit = "pixel" if size is None else "angstrom"
+        scales = np.broadcast_to(np.asarray(scale, float), (2,)) * (size or 1.0)
+        return {"units": (unit, unit), "scale": tuple(scales), "translate": (translate * (size or 1.0),) * 2}
+
+    def _place(self, layer: Any, scale: float | tuple[float, float] = 1.0, translate: float = 0.0) -> None:
+        for name, value in self._geometry(scale, translate).items():
+            setattr(layer, name, value)
+
+    def _draw_image(self) -> None:
+        assert self._image is not None
+        assert self.picture is not None
+        image, picture = self._image, self.picture
+        image.data = picture.pixels
+        image.contrast_limits_range = (float(picture.pixels.min()), float(picture.pixels.max()) + 1e-6)
+        image.contrast_limits = picture.limits
+        image.axis_labels = ("y", "x")
+        image.name = picture.name if picture.bin == 1 else f"{picture.name} (1/{picture.bin})"
+        image.metadata[METADATA] = {"files": self._workspace.sources}
+        for layer in (self._image, self._heat, self._picks, self._labels):
+            if layer is not None and layer is not image:
+                self._place(layer)
+        self._place(image, picture.scale, picture.translate)
+
+    def _draw_heat_map(self) -> None:
+        """Draw the scores; without scores the layer is transparent, so that its eye stays hers to click."""
+        if self._heat is None:
+            return
+        if self._score_map is None:
+            self._heat.data = np.zeros((2, 2), np.float32)
+            self._heat.contrast_limits = (1.0, 2.0)
+            self._place(self._heat)
+        else:
+            self._heat.data = self._score_map.logits
+            self._place(self._heat, self._score_map.step_yx)
+            self._tone_heat_map()
+
+    def _tone_heat_map(self) -> None:
+        """Put the middle of the colours at the threshold: what shines becomes a pick."""
+        if self._heat is None or self._score_map is None:
+            return
+        logits = self._score_map.logits
+        middle = self._workspace.threshold
+        spread = max(float(logits.std()) * HEAT_RANGE, 1e-3)
+        if not np.isfinite(middle):
+            middle = float(np.median(logits))
+        self._heat.contrast_limits_range = (middle - 2 * spread, middle + 2 * spread)
+        self._heat.contrast_limits = (middle - spread, middle + spread)
+
+    def _size(self) -> float:
+        """Diameter of the circles in original pixels."""
+        assert self.picture is not None
+        return self._workspace.diameter(self.shown) or max(self.picture.shape) * UNKNOWN_DIAMETER
+
+    def _draw_labels(self) -> None:
+        if self._labels is None or self.shown is None:
+            return
+        labels, layer = self._workspace.labels(self.shown), self._labels
+        texts = [LOOKS[Kind(k)][0] for k in labels.kinds]
+        with self._silence():
+            if not np.array_equal(np.asarray(layer.data, np.float32), labels.yx):
+                layer.selected_data = set()
+                layer.data = labels.yx
+            layer.features = pd.DataFrame({"kind": np.array(texts, object)})
+            layer.metadata[METADATA] = self._about_shown()
+            self._size_points(layer)
+            if len(labels):
+                layer.border_color = [LOOKS[Kind(k)][1] for k in labels.kinds]
+                layer.symbol = [LOOKS[Kind(k)][2] for k in labels.kinds]
+            layer.refresh()
+
+    def _draw_picks(self) -> None:
+        if self._picks is None or self.shown is None:
+            return
+        picks, layer = self._workspace.picks(self.shown), self._picks
+        with self._silence():
+            layer.selected_data = set()
+            self._size_points(layer)
+            layer.data = picks.yx
+            layer.features = pd.DataFrame({"score": picks.scores})
+            layer.metadata[METADATA] = self._about_shown()
+
+    def _size_points(self, layer: Points) -> None:
+        size = self._size()
+        with layer.block_update_properties():
+            layer.current_size = size
+        if len(layer.data):
+            layer.size = size
+
+    def _about_shown(self) -> dict[str, Any]:
+        """What the writer needs to know about the layer."""
+        assert self.shown is not None
+        source = self._workspace.source(self.shown)
+        return {
+            "name": self.shown,
+            "pixel_size": self._workspace.pixel_size(self.shown),
+            "diameter": self._workspace.diameter(self.shown),
+            "file": source if isinstance(source, MicrographFile) else None,
+        }
+
+    # -- her edits --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Changes made here are ours, not hers."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def _on_labels_edited(self, event: Any) -> None:
+        if self._quiet or self.shown is None or event.action not in ("added", "removed", "changed"):
+            return
+        assert self._labels is not None
+        yx, known = np.array(self._labels.data, np.float32), self._workspace.labels(self.shown)
+        if event.action == "added" and len(yx) > len(known):
+            self._workspace.label(self.shown, yx[len(known) :], self.kind)
+            return
+        particle, no_particle = (LOOKS[kind][0] for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE))
+        texts = self._labels.features.get("kind", pd.Series([particle] * len(yx)))
+        kinds = [Kind.NOT_PARTICLE if text == no_particle else Kind.PARTICLE for text in texts]
+        self._workspace.set_labels(self.shown, Picks(yx, kinds=np.array(kinds, np.uint8)))
+
+    def _on_picks_edited(self, event: Any) -> None:
+        """A pick she deletes is no particle; one she adds or moves is one."""
+        if self._quiet or self.shown is None or event.action not in ("added", "removed", "changed"):
+            return
+        assert self._picks is not None
+        name, before = self.shown, self._workspace.picks(self.shown).yx
+        after = np.array(self._picks.data, np.float32)
+        gone, new = _without(before, after), _without(after, before)
+        labels = self._workspace.labels(name)
+        if event.action == "removed":
+            self._workspace.set_labels(name, labels + Picks.labels(gone, Kind.NOT_PARTICLE))
+        elif len(new):
+            self._workspace.set_labels(name, labels + Picks.labels(new))
+
+    def _on_removed(self, event: Any) -> None:
+        roles = ("_image", "_heat", "_picks", "_labels")
+        for role in roles:
+            if event.value is getattr(self, role):
+                setattr(self, role, None)
+                self.lost_changed.emit()
+
+    # -- changes of the workspace -----------------------------------------------------------------
+
+    def _on_labels_changed(self, name: str) -> None:
+        if name == self.shown:
+            self._draw_labels()
+            self._draw_picks()
+
+    def _on_picks_changed(self, name: str) -> None:
+        if name == self.shown:
+            self._draw_picks()
+
+    def _on_model_changed(self) -> None:
+        self._tone_heat_map()
+
+    def _on_options_changed(self, old: Options, new: Options) -> None:
+        if self.picture is None:
+            return
+        if old.preprocess != new.preprocess:
+            with self._silence():
+                if self._image is not None:
+                    self._draw_image()
+                self._draw_heat_map()
+            self._draw_labels()
+            if old.preprocess.pixel_size != new.preprocess.pixel_size:
+                self._viewer.reset_view()
+        if old.pick.threshold != new.pick.threshold:
+            self._tone_heat_map()
+        if (old.preprocess, old.pick.threshold) != (new.preprocess, new.pick.threshold):
+            self._draw_picks()
+
+
+def _without(yx: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The rows of `yx` (n, 2) that are not among the rows of `others`."""
+    seen = set(map(tuple, others.tolist()))
+    return np.array([row for row in yx.tolist() if tuple(row) not in seen], np.float32).reshape(-1, 2)

@@ -1,0 +1,308 @@
+"""Everything the user has in one viewer: micrographs, labels, picks, model, options. No Qt.
+
+Panels and layers show the workspace and change it through its methods; it tells by signals what
+changed. It outlives the dock: closing and reopening the dock loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from psygnal import Signal
+from scipy.spatial import cKDTree
+
+from napari_topaz.files import read_header
+from napari_topaz.files.errors import FileError
+from napari_topaz.gui.display import DisplaySettings
+from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, RunSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from napari_topaz.model.picker import PickerModel
+
+Source = MicrographFile | Micrograph
+
+#: Steps that Undo can go back.
+UNDO_DEPTH = 200
+#: A click this close to a label (in particle diameters) means that label.
+SAME_PARTICLE = 0.3
+
+
+@dataclass(frozen=True)
+class Options:
+    """All settings of the viewer."""
+
+    preprocess: PreprocessSettings = field(default_factory=PreprocessSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    pick: PickSettings = field(default_factory=PickSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    display: DisplaySettings = field(default_factory=DisplaySettings)
+
+
+class Workspace:
+    """The one place that holds what the user has.
+
+    Signals
+    -------
+    files_changed
+        Micrographs were added.
+    current_changed(name)
+        Another micrograph is to be shown.
+    labels_changed(name), picks_changed(name)
+        Of one micrograph.
+    options_changed(old, new)
+        See :class:`Options`.
+    model_changed
+        There is another model, or a snapshot of one that is still learning.
+    """
+
+    files_changed = Signal()
+    current_changed = Signal(str)
+    labels_changed = Signal(str)
+    picks_changed = Signal(str)
+    options_changed = Signal(object, object)
+    model_changed = Signal()
+
+    def __init__(self) -> None:
+        self.options = Options()
+        self.model: PickerModel | None = None
+        self.current: str | None = None
+        #: Where picks were saved last, and whether something has changed since.
+        self.saved_to: Path | None = None
+        self.unsaved = False
+        self._sources: dict[str, Source] = {}
+        self._headers: dict[str, float | None] = {}
+        self._labels: dict[str, Picks] = {}
+        self._candidates: dict[str, Picks] = {}
+        self._free: dict[str, Picks] = {}
+        self._undo: list[tuple[str, Picks]] = []
+
+    # -- micrographs ------------------------------------------------------------------------------
+
+    @property
+    def sources(self) -> list[Source]:
+        """All micrographs, in their order."""
+        return list(self._sources.values())
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return list(self._sources)
+
+    def source(self, name: str) -> Source:
+        """Return the micrograph of that name."""
+        return self._sources[name]
+
+    def add(self, sources: Iterable[Source]) -> int:
+        """Add micrographs; those that are there already are left alone. Returns how many are new."""
+        sources = list(sources)
+        for source in sources:
+            known = self._sources.get(source.name)
+            if known is not None and known != source and _path(known) != _path(source):
+                raise FileError(
+                    f"{_path(source)} has the same name as {_path(known)}, which is open already; "
+                    "rename one of them."
+                )
+        new = {s.name: s for s in sources if s.name not in self._sources}
+        self._sources |= new
+        if new:
+            self.files_changed.emit()
+        if self.current is None and self._sources:
+            self.show(next(iter(self._sources)))
+        return len(new)
+
+    def show(self, name: str) -> None:
+        """Show another micrograph."""
+        if name in self._sources and name != self.current:
+            self.current = name
+            self.current_changed.emit(name)
+
+    def step(self, by: int) -> None:
+        """Show the micrograph `by` places further down the list."""
+        names = self.names
+        if self.current is not None:
+            self.show(names[min(max(names.index(self.current) + by, 0), len(names) - 1)])
+
+    def neighbours(self, name: str) -> list[Source]:
+        """The next and the previous micrograph."""
+        names = self.names
+        i = names.index(name)
+        return [self._sources[names[k]] for k in (i + 1, i - 1) if 0 <= k < len(names)]
+
+    def pixel_size(self, name: str | None = None) -> float | None:
+        """Å/px of a micrograph (the current one by default): the user's number, else the file's."""
+        if self.options.preprocess.pixel_size is not None:
+            return self.options.preprocess.pixel_size
+        name = name or self.current
+        return None if name is None else self.stated_pixel_size(name)
+
+    def stated_pixel_size(self, name: str) -> float | None:
+        """What the file says; None where it is silent or cannot be read."""
+        if name not in self._headers:
+            source = self._sources[name]
+            try:
+                size = (read_header(source) if isinstance(source, MicrographFile) else source).pixel_size
+            except (FileError, OSError):  # reading its pixels says why
+                size = None
+            self._headers[name] = size
+        return self._headers[name]
+
+    def diameter(self, name: str | None = None) -> float | None:
+        """Diameter of the particle in pixels of a micrograph; None where it is not known."""
+        size, diameter = self.pixel_size(name), self.options.preprocess.diameter
+        return None if diameter is None or size is None else diameter / size
+
+    # -- options ----------------------------------------------------------------------------------
+
+    def change(self, **settings: Any) -> None:
+        """Replace settings by name, for example ``change(train=TrainSettings(epochs=3))``."""
+        old, new = self.options, replace(self.options, **settings)
+        if new == old:
+            return
+        self.options = new
+        if old.preprocess != new.preprocess:
+            self._free.clear()  # how close a pick is to a label depends on the diameter
+        self.options_changed.emit(old, new)
+
+    @property
+    def threshold(self) -> float:
+        """Lowest score of a pick: the user's, else the model's."""
+        chosen = self.options.pick.threshold
+        if chosen is not None:
+            return chosen
+        return self.model.card.threshold if self.model is not None else -math.inf
+
+    # -- labels -----------------------------------------------------------------------------------
+
+    def labels(self, name: str) -> Picks:
+        """Labels of one micrograph, of both kinds."""
+        return self._labels.get(name, Picks())
+
+    @property
+    def all_labels(self) -> dict[str, Picks]:
+        """Labels of all micrographs that have some."""
+        return {name: labels for name, labels in self._labels.items() if len(labels)}
+
+    def set_labels(self, name: str, labels: Picks) -> None:
+        """Replace the labels of one micrograph; :meth:`undo` brings the old ones back."""
+        self._undo = [*self._undo, (name, self.labels(name))][-UNDO_DEPTH:]
+        self._put_labels(name, labels)
+
+    def undo(self) -> str | None:
+        """Take the last change of labels back; returns the micrograph's name, or None."""
+        if not self._undo:
+            return None
+        name, labels = self._undo.pop()
+        self._put_labels(name, labels)
+        return name
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change of labels to take back."""
+        return bool(self._undo)
+
+    def label(self, name: str, yx: ArrayLike, kind: Kind) -> None:
+        """Add labels of one kind; where there is a label already, it becomes of that kind.
+
+        A label of the same kind that is hit again is removed: a second click takes back the first.
+        """
+        new, old = Picks.labels(yx, kind), self.labels(name)
+        near = near_to(old.yx, new.yx, SAME_PARTICLE * (self.diameter(name) or 0.0))
+        hit_again = near & (old.kinds == kind)
+        again = near_to(new.yx, old[hit_again].yx, SAME_PARTICLE * (self.diameter(name) or 0.0))
+        self.set_labels(name, old[~near] + new[~again])
+
+    def _put_labels(self, name: str, labels: Picks) -> None:
+        self._labels[name] = labels
+        self._free.pop(name, None)
+        self.unsaved = True
+        self.labels_changed.emit(name)
+
+    # -- picks ------------------------------------------------------------------------------------
+
+    def set_model(self, model: PickerModel | None) -> None:
+        """Take another model; picks of the old one are forgotten, as they would be mixed up."""
+        self.model = model
+        stale = list(self._candidates)
+        self._candidates.clear()
+        self._free.clear()
+        self.model_changed.emit()
+        for name in stale:
+            self.picks_changed.emit(name)
+
+    def set_candidates(self, name: str, picks: Picks) -> None:
+        """Take all peaks of one micrograph, whatever their score; the threshold selects from them."""
+        self._candidates[name] = picks.by_score()
+        self._free.pop(name, None)
+        self.unsaved = True
+        self.picks_changed.emit(name)
+
+    def is_picked(self, name: str) -> bool:
+        """Whether the current model has seen this micrograph."""
+        return name in self._candidates
+
+    def candidates(self, name: str) -> Picks:
+        """All peaks that are not at a label, best first: those the threshold selects from."""
+        if name not in self._free:
+            picks, labels = self._candidates.get(name, Picks()), self.labels(name)
+            self._free[name] = picks[~near_to(picks.yx, labels.yx, self._reach(name))]
+        return self._free[name]
+
+    def picks(self, name: str) -> Picks:
+        """The candidates at or above the threshold."""
+        candidates = self.candidates(name)
+        return candidates[: self._count(candidates)]
+
+    def count(self, name: str) -> int:
+        """How many particles would be saved for this micrograph."""
+        return self._count(self.candidates(name)) + int((self.labels(name).kinds == Kind.PARTICLE).sum())
+
+    def result(self, name: str) -> Picks:
+        """What is saved: labelled particles, with the score of the pick they replace, and all picks.
+
+        A label beats the pick at the same place; a pick at a place labelled "no particle" is left out.
+        """
+        found = self._candidates.get(name, Picks())
+        labels = self.labels(name).of_kind(Kind.PARTICLE)
+        return Picks(labels.yx, _scores_at(labels.yx, found, self._reach(name)), labels.kinds) + self.picks(name)
+
+    @property
+    def results(self) -> dict[str, Picks]:
+        """:meth:`result` of all micrographs that are labelled or picked."""
+        return {n: self.result(n) for n in self._sources if n in self._candidates or len(self.labels(n))}
+
+    def _reach(self, name: str) -> float:
+        return (self.diameter(name) or 0.0) / 2
+
+    def _count(self, candidates: Picks) -> int:
+        return int(np.searchsorted(-candidates.scores, -np.float32(self.threshold), side="right"))
+
+
+def near_to(yx: NDArray[np.float32], others: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+    """Mask of the points (n, 2) that lie within `reach` of any of the others (m, 2)."""
+    if not len(yx) or not len(others):
+        return np.zeros(len(yx), bool)
+    distance, _ = cKDTree(others).query(yx)
+    return np.asarray(distance <= reach)
+
+
+def _scores_at(yx: NDArray[np.float32], picks: Picks, reach: float) -> NDArray[np.float32]:
+    """Score of the pick nearest to each point (n, 2); NaN where none is within reach."""
+    if not len(yx) or not len(picks):
+        return np.full(len(yx), np.nan, np.float32)
+    distance, which = cKDTree(picks.yx).query(yx)
+    return np.where(distance <= reach, picks.scores[which], np.nan).astype(np.float32)
+
+
+def _path(source: Source) -> str:
+    if isinstance(source, MicrographFile):
+        return str(source.path.absolute())
+    return f"the micrograph {source.name} in memory"
