@@ -41,7 +41,10 @@ def micrograph_name(path: str | Path) -> str:
     if not (at and section.isdigit()):
         section, rest = "", text
     name = rest.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    while name.lower().endswith(SUFFIXES + COMPRESSIONS) and (head := name.rpartition(".")[0]):
+    while (name := name.strip()).lower().endswith(SUFFIXES + COMPRESSIONS):
+        head = name.rpartition(".")[0]
+        if not head:
+            break
         name = head
     return f"{int(section):06d}@{name}" if section else name
 

@@ -80,10 +80,10 @@ def write_box(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> 
         part.write_text("".join("\t".join(row) + "\n" for row in rows), "utf-8")
 
 
-def _picks(columns: Mapping[str, NDArray[np.float32]]) -> Picks:
+def _picks(columns: Mapping[str, NDArray[np.float64]]) -> Picks:
     # In float64, so that corner + size/2 is rounded once.
-    y = columns["y"].astype(np.float64) + columns["height"] / 2.0
-    x = columns["x"].astype(np.float64) + columns["width"] / 2.0
+    y = columns["y"] + columns["height"] / 2
+    x = columns["x"] + columns["width"] / 2
     scores = columns.get("score")
     if scores is not None and (scores == _EMAN1_MARK).all():
         scores = None

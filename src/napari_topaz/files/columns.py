@@ -79,8 +79,8 @@ def picks_of_table(table: pd.DataFrame, path: Path) -> dict[str, Picks]:
     return _split(picks, table[found["micrograph"]], path)
 
 
-def numbers(cells: pd.Series, path: Path, *, gaps: bool = False) -> NDArray[np.float32]:
-    """Convert a column; with `gaps`, empty cells and "nan" are NaN.
+def numbers(cells: pd.Series, path: Path, *, gaps: bool = False) -> NDArray[np.float64]:
+    """Convert a column to numbers that a float32 can hold; with `gaps`, empty cells and "nan" are NaN.
 
     Raises
     ------
@@ -88,19 +88,17 @@ def numbers(cells: pd.Series, path: Path, *, gaps: bool = False) -> NDArray[np.f
         Naming the first cell that is not a finite number.
     """
     values = np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
-    with np.errstate(over="ignore"):
-        singles = values.astype(np.float32)
-    bad = ~np.isfinite(singles)
+    bad = ~(np.abs(values) <= np.finfo(np.float32).max)
     if gaps:
         text = cells.astype(str).str.strip().str.lower()
-        bad &= ~(np.isinf(singles) | text.isin(["", "nan", "<na>", "none"]).to_numpy())
+        bad &= ~text.isin(["", "nan", "<na>", "none"]).to_numpy()
     if bad.any():
         row = int(bad.argmax())
         raise FileError(
             f"{path} has {str(cells.iloc[row])!r} in row {row + 1} of column {cells.name}, "
             "where a number is needed; correct or remove that row."
         )
-    return singles
+    return values
 
 
 def table_of(picks: Mapping[str, Picks]) -> pd.DataFrame:
@@ -150,7 +148,7 @@ def _kinds(cells: pd.Series, path: Path) -> NDArray[np.uint8]:
 
 
 def _split(picks: Picks, names: pd.Series, path: Path) -> dict[str, Picks]:
-    codes, texts = pd.factorize(names.astype(str).str.strip())
+    codes, texts = pd.factorize(names.fillna("").astype(str).str.strip())
     if "" in texts:
         raise FileError(f"{path} has a row without a micrograph's name; correct or remove that row.")
     unique = list(unique_names([str(text) for text in texts], f"micrographs in {path}"))

@@ -136,7 +136,8 @@ def write_mrc(path: str | Path, array: ArrayLike, pixel_size: float | None = Non
     """
     data = np.ascontiguousarray(array, np.float32)
     compression = {".gz": "gzip", ".bz2": "bzip2"}.get(Path(path).suffix.lower())
-    with replace_file(path) as part, warnings.catch_warnings():
+    # Statistics of enormous pixels overflow, which is no reason not to write them.
+    with replace_file(path) as part, warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
         # Not-a-number is a legitimate pixel ("masked"); the warning would end a strict program.
         warnings.filterwarnings("ignore", "Data array contains", RuntimeWarning)
         with mrcfile.new(part, compression=compression, overwrite=True) as mrc:

@@ -13,8 +13,9 @@ from napari_topaz.picks import Picks
 
 #: Factors between the images of one micrograph: binning, super-resolution, Fourier cropping.
 _FACTORS = (1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 12, 1 / 16)
-#: A factor is believed when it makes the picks fill this much of the micrograph.
-_FILLED = 0.8
+#: A factor is believed when it makes the picks fill this much of the micrograph (some pickers
+#: go a little beyond the edge).
+_FILLED = (0.8, 1.03)
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,14 @@ def _likely_cause(picks: Picks, shape: tuple[int, int]) -> str:
         if Picks(picks.yx + np.array([height, 0], np.float32)).inside(shape).all():
             return f"all y are negative, as if counted from the other edge: add the height ({height}) to y"
         return "negative coordinates are no centres of particles: check the format and the box size"
-    if Picks(picks.yx[:, ::-1]).inside(shape).all():
-        return "x and y seem to be exchanged: exchange the columns"
-    # The largest factor that brings the farthest pick onto the last pixel.
-    fits = float(((np.asarray(shape) - 1) / np.maximum(picks.yx.max(axis=0), 1)).min())
+    # The factor that brings the farthest pick into the last pixel.
+    fits = float(((np.asarray(shape) - 0.51) / np.maximum(picks.yx.max(axis=0), 1)).min())
     if fits > 0.97:
         return "they are just over the edge: remove them, or check that they belong to this micrograph"
+    if Picks(picks.yx[:, ::-1]).inside(shape).all():
+        return "x and y seem to be exchanged: exchange the columns"
     for factor in _FACTORS:
-        if factor <= fits and factor / fits >= _FILLED:
+        if _FILLED[0] < factor / fits < _FILLED[1]:
             return (
                 f"they seem to come from an image {round(1 / factor)} times larger: use --scale "
                 f"{factor:.6g} (and --flip-y if they are then upside down)"

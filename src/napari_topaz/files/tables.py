@@ -36,9 +36,9 @@ def read_table(path: Path) -> dict[str, Picks]:
         raise FileError(f"{path} is empty; its first line should name columns, such as micrograph,x,y.")
     separator = next((mark for mark in "\t,;" if mark in lines[0]), r"\s+")
     try:
-        table = pd.read_csv(
-            io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False, index_col=False
-        )
+        table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False)
+        if not isinstance(table.index, pd.RangeIndex):  # surplus cells, which pandas takes for row labels
+            raise ValueError("rows are longer than the first line")
     except ValueError as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise FileError(
