@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_topaz.events import Event, Job, JobError, StopToken
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
 
-def load_model(path: str, *, device: str = "auto", pixel_size: float | None = None) -> PickerModel:
+def load_model(path: str | Path, *, device: str = "auto", pixel_size: float | None = None) -> PickerModel:
     """Read a model file and put the model on a device.
 
     Parameters
     ----------
-    path : str
+    path : str or Path
         A model file.
     device : str
         auto, cpu, cuda, cuda:N or mps.

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_topaz.events import Event, JobError, Saved
-from napari_topaz.files import PICK_FORMATS, read_picks, replace_file, write_picks
+from napari_topaz.events import Job, JobError, Saved
+from napari_topaz.files import PICK_FORMATS, FileError, read_picks, replace_file, write_picks
 from napari_topaz.files.errors import reading_failed
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
@@ -101,12 +101,12 @@ class FolderOutput:
         one_each = PICK_FORMATS[self._destination.format].one_each
         return self._destination.path / one_each.format(name=name)
 
-    def write(self, name: str, picks: Picks) -> Iterator[Event]:
+    def write(self, name: str, picks: Picks) -> Job[None]:
         """Write one micrograph's picks."""
         for path in self._destination.save({name: picks}):
             yield Saved(str(path))
 
-    def finish(self, *, complete: bool) -> Iterator[Event]:
+    def finish(self, *, complete: bool) -> Job[None]:
         """Nothing is left to do: all files are written."""
         del complete
         yield from ()
@@ -149,14 +149,14 @@ class TableOutput:
             return read_picks(self._destination.path, self._destination.format)
         return {}
 
-    def write(self, name: str, picks: Picks) -> Iterator[Event]:
+    def write(self, name: str, picks: Picks) -> Job[None]:
         """Add one micrograph's picks to the journal."""
         self._picks[name] = picks
         with self.journal.open("a", encoding="utf-8") as journal:
             journal.write(_line(name, picks))
         yield from ()
 
-    def finish(self, *, complete: bool) -> Iterator[Event]:
+    def finish(self, *, complete: bool) -> Job[None]:
         """Write the table; the journal stays where something is left to resume."""
         for path in self._destination.save(self._in_order()):
             yield Saved(str(path))
@@ -172,6 +172,17 @@ class TableOutput:
 def open_output(destination: Destination, *, resume: bool = False) -> FolderOutput | TableOutput:
     """Open a folder or a table for writing (see both for what they raise)."""
     return (FolderOutput if destination.folder else TableOutput)(destination, resume=resume)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise FileError where `path` could not be written: before the work, not after it."""
+    probe = Path(path).with_name(f"{Path(path).name}.probe")
+    try:
+        with replace_file(probe):
+            pass
+    except FileError as error:
+        raise FileError(str(error).replace(str(probe), str(path))) from error
+    probe.unlink()
 
 
 def _line(name: str, picks: Picks) -> str:

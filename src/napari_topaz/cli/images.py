@@ -1,0 +1,188 @@
+"""Commands that go over micrographs: pick, heatmap, preprocess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.options import (
+    PICK,
+    PREPROCESS,
+    RUN,
+    SHOWN,
+    BoxSize,
+    Micrographs,
+    ModelFile,
+    OutputFolder,
+    Picking,
+    PixelSize,
+    Preprocess,
+    Running,
+    Showing,
+    flag,
+    pick_format,
+    positive,
+)
+from napari_topaz.cli.screen import Screen
+from napari_topaz.settings import PickSettings
+
+if TYPE_CHECKING:
+    from napari_topaz.micrograph import MicrographFile
+    from napari_topaz.model.picker import PickerModel
+    from napari_topaz.picks import Picks
+
+#: Edge of a box where none is given, in diameters of the particle.
+BOX_DIAMETERS = 1.5
+
+
+def pick(
+    micrographs: Micrographs,
+    /,
+    *,
+    model: ModelFile,
+    output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
+    format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
+    resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    settings: Picking = PICK,
+    pixel_size: PixelSize = None,
+    box_size: BoxSize = None,
+    running: Running = RUN,
+    shown: Showing = SHOWN,
+) -> int:
+    """Pick particles with a trained model.
+
+    Results are kept as they come; after a break (or Ctrl-C) --resume goes on. A broken
+    micrograph is reported and the rest is picked.
+    """
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.pick import load_model
+    from napari_topaz.jobs.pick import pick as job
+    from napari_topaz.jobs.saving import Destination, open_output
+
+    chosen, folder = pick_format(output, format)
+    positive(pixel_size, "--pixel-size")
+    screen = Screen(shown)
+    files = find_micrographs(micrographs)
+    picker = load_model(model, device=running.device, pixel_size=pixel_size)
+    destination = Destination(
+        path=output,
+        format=chosen,
+        folder=folder,
+        files={f.name: f for f in files},
+        pixel_size=(size := _pixel_size(files, picker)),
+        box_size=box_size or _box_size(picker, size, chosen),
+        recipe={"model": _digest(model), "pixel_size": pixel_size, **settings.model_dump()},
+    )
+    results = open_output(destination, resume=resume)
+    work = job(
+        files,
+        picker,
+        settings,
+        device=running.device,
+        stop=screen.stop,
+        skip=results.done,
+        write=results.write,
+    )
+    found = screen.drive(work)
+    screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
+    return _pick_result(screen, found, output, len(results.done & destination.files.keys()))
+
+
+def _pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int) -> int:
+    count = sum(len(p) for p in found.values())
+    values = {
+        "micrographs": len(found),
+        "picks": count,
+        "seconds": screen.seconds,
+        "skipped": skipped,
+        "failed": list(screen.failed),
+        "output": output,
+    }
+    before = f" ({skipped} were done before)" if skipped else ""
+    text = f"Wrote {output}: {count} picks in {len(found)} micrographs{before}, {screen.seconds:.0f} s."
+    return screen.result(values, text)
+
+
+def _pixel_size(files: Sequence[MicrographFile], model: PickerModel) -> float | None:
+    """Å/px to write into STAR files: the option's, the first header's, or the training's."""
+    if model.card.preprocess.pixel_size is not None:
+        return model.card.preprocess.pixel_size
+    from napari_topaz.files import FileError, read_header
+
+    try:
+        return read_header(files[0]).pixel_size or model.card.pixel_size
+    except FileError:  # a broken micrograph is reported when its turn comes
+        return model.card.pixel_size
+
+
+def _box_size(model: PickerModel, pixel_size: float | None, format_name: str) -> int | None:
+    """An even number of pixels, for the format that needs it."""
+    if format_name != "box":
+        return None
+    return 2 * math.ceil(BOX_DIAMETERS * model.radius(pixel_size))
+
+
+def _digest(path: Path) -> str:
+    """Tells one model from another, wherever the file lies."""
+    return sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def heatmap(
+    micrographs: Micrographs,
+    /,
+    *,
+    model: ModelFile,
+    output: OutputFolder,
+    symmetries: Annotated[bool, Parameter(help=PickSettings.model_fields["symmetries"].description)] = True,
+    pixel_size: PixelSize = None,
+    running: Running = RUN,
+    shown: Showing = SHOWN,
+) -> int:
+    """Write the scores of micrographs as images (MRC, logits, on the model's own grid)."""
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.heatmap import heatmap as job
+    from napari_topaz.jobs.pick import load_model
+
+    positive(pixel_size, "--pixel-size")
+    screen = Screen(shown)
+    picker = load_model(model, device=running.device, pixel_size=pixel_size)
+    files = find_micrographs(micrographs)
+    settings = PickSettings(symmetries=symmetries)
+    work = job(files, picker, output, settings, device=running.device, stop=screen.stop)
+    return _images_result(screen, screen.drive(work), output, "heat maps")
+
+
+def preprocess(
+    micrographs: Micrographs,
+    /,
+    *,
+    output: OutputFolder,
+    settings: Preprocess = PREPROCESS,
+    shown: Showing = SHOWN,
+) -> int:
+    """Write micrographs as the network sees them: clipped, downsampled, normalised (MRC)."""
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.preprocess import preprocess as job
+
+    if settings.diameter is None and settings.downsample is None:
+        raise CallError("--diameter is missing: the particle's diameter in Å (or give --downsample).")
+    screen = Screen(shown)
+    files = find_micrographs(micrographs)
+    written = screen.drive(job(files, settings, output, stop=screen.stop))
+    return _images_result(screen, written, output, "preprocessed micrographs")
+
+
+def _images_result(screen: Screen, written: Sequence[Path], output: Path, what: str) -> int:
+    values = {
+        "micrographs": len(written),
+        "seconds": screen.seconds,
+        "failed": list(screen.failed),
+        "output": output,
+    }
+    return screen.result(values, f"Wrote {len(written)} {what} to {output}, {screen.seconds:.0f} s.")

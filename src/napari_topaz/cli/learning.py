@@ -1,0 +1,158 @@
+"""Commands that make models, and something to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.options import (
+    NETWORK,
+    PREPROCESS,
+    RUN,
+    SHOWN,
+    SIMULATE,
+    TRAIN,
+    Micrographs,
+    Network,
+    OutputFolder,
+    Preprocess,
+    Running,
+    Showing,
+    Simulating,
+    Training,
+)
+from napari_topaz.cli.screen import Screen
+from napari_topaz.settings import PreprocessSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from napari_topaz.micrograph import MicrographFile
+    from napari_topaz.picks import Picks
+
+#: Labels outside of their micrographs are left out with a warning up to this fraction of them.
+FEW_OUTSIDE = 0.1
+
+
+def train(
+    micrographs: Micrographs,
+    /,
+    *,
+    picks: Annotated[Path, Parameter(help="Labelled particles (STAR, box, CSV, Topaz table).")],
+    model: Annotated[Path, Parameter(help="Model file to write (.safetensors).")],
+    preprocess: Preprocess = PREPROCESS,
+    settings: Training = TRAIN,
+    network: Network = NETWORK,
+    running: Running = RUN,
+    shown: Showing = SHOWN,
+) -> int:
+    """Train a model on labelled particles.
+
+    The particle's diameter is the one number that is needed. Ctrl-C ends training early and
+    keeps the best epoch so far.
+    """
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.saving import check_writable
+    from napari_topaz.jobs.train import train_on_files
+
+    _refuse_impossible(preprocess, settings, model)
+    screen = Screen(shown)
+    files = find_micrographs(micrographs)
+    labels = _labels(files, picks, screen)
+    check_writable(model)
+    job = train_on_files(
+        files, labels, preprocess, settings, network, device=running.device, stop=screen.stop
+    )
+    trained = screen.drive(job)
+    trained.save(model)
+    history = trained.card.history
+    best = next((r for r in history if r.epoch == trained.card.best_epoch), None)
+    held_out = best.held_out if best else None
+    values = {
+        "model": model,
+        "epochs": len(history),
+        "best_epoch": trained.card.best_epoch,
+        "seconds": screen.seconds,
+        "held_out_average_precision": held_out,
+        "threshold": trained.card.threshold,
+        "labels": trained.card.labels,
+    }
+    quality = "" if held_out is None else f"; held-out average precision {held_out:.3f}"
+    text = (
+        f"Wrote {model}: epoch {trained.card.best_epoch} of {len(history)}{quality}, {screen.seconds:.0f} s."
+    )
+    return screen.result(values, text)
+
+
+def _refuse_impossible(preprocess: PreprocessSettings, settings: TrainSettings, model: Path) -> None:
+    if settings.expected is not None and settings.prior is not None:
+        raise CallError("--expected and --prior say the same thing; give one of them.")
+    if preprocess.diameter is None:
+        raise CallError("--diameter is missing: the particle's diameter in Å.")
+    if model.suffix.lower() != ".safetensors":
+        raise CallError(f"--model {model} must end in .safetensors.")
+
+
+def _labels(files: Sequence[MicrographFile], path: Path, screen: Screen) -> dict[str, Picks]:
+    """Read the labels of these micrographs, and refuse coordinates of another scale."""
+    from napari_topaz.files import FileError, check_inside, match_names, read_header, read_picks
+    from napari_topaz.jobs.streaming import some_names
+
+    found = read_picks(path)
+    if not found:
+        raise FileError(f"{path} has no particles; label some first.")
+    matched = match_names(found, [f.name for f in files])
+    if matched.missing:
+        screen.warn(f"Labels of {some_names(matched.missing)} are not used: they have no micrograph.")
+    shapes = {f.name: read_header(f).shape for f in files if f.name in matched.picks}
+    outside = sum(int((~p.inside(shapes[n])).sum()) for n, p in matched.picks.items())
+    total = sum(len(p) for p in matched.picks.values())
+    if outside > FEW_OUTSIDE * total:
+        for name, picks in matched.picks.items():
+            try:
+                check_inside(picks, shapes[name], name)
+            except FileError as error:
+                advice = "'napari-topaz convert' moves coordinates"
+                raise FileError(f"{path}: {str(error).rstrip('.')} ({advice}).") from error
+    if outside:
+        screen.warn(f"{outside} of {total} labels lie outside of their micrographs and are not used.")
+    return matched.picks
+
+
+def simulate(output: OutputFolder, /, *, settings: Simulating = SIMULATE, shown: Showing = SHOWN) -> int:
+    """Write simulated micrographs (MRC) and their true particles (STAR) into a folder."""
+    from napari_topaz.jobs.simulate import TRUTH_FILE
+    from napari_topaz.jobs.simulate import simulate as job
+
+    screen = Screen(shown)
+    made = screen.drive(job(settings, output, stop=screen.stop))
+    particles = sum(len(p) for p in made.truth.values())
+    values = {
+        "micrographs": len(made.files),
+        "particles": particles,
+        "seconds": screen.seconds,
+        "picks": output / TRUTH_FILE,
+    }
+    text = f"Wrote {len(made.files)} micrographs and {output / TRUTH_FILE} with {particles} particles."
+    return screen.result(values, text)
+
+
+def demo(
+    output: Annotated[Path, Parameter(help="Folder for the results.")] = Path("napari-topaz-demo"),
+    /,
+    *,
+    settings: Simulating = SIMULATE,
+    running: Running = RUN,
+    shown: Showing = SHOWN,
+) -> int:
+    """Simulate micrographs, label a few particles, train, pick, evaluate: one to two minutes.
+
+    The folder gets the micrographs, the labels, the model, the picks (STAR) and report.png.
+    """
+    from napari_topaz.jobs.demo import demo as job
+
+    screen = Screen(shown)
+    outcome = screen.drive(job(output, settings, device=running.device, stop=screen.stop))
+    return screen.result(outcome.as_dict() | {"seconds": screen.seconds}, outcome.table(screen.seconds))

@@ -1,0 +1,138 @@
+"""Parameters that commands share. Options of the work itself come from the settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from napari_topaz.cli.call_errors import CallError
+from napari_topaz.settings import (
+    NetworkSettings,
+    PickSettings,
+    PreprocessSettings,
+    RunSettings,
+    SimulateSettings,
+    TrainSettings,
+)
+
+_RUNNING = ("Running", 9)
+
+
+def _flat(title: str, position: int) -> Parameter:
+    """Fields appear as options of their own: ``--diameter``, not ``--preprocess.diameter``."""
+    return Parameter(name="*", group=Group(title, sort_key=position))
+
+
+def flag(help: str) -> Parameter:  # noqa: A002
+    """An option without a value, off by default."""
+    return Parameter(negative="", show_default=False, help=help)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is printed."""
+
+    json: Annotated[bool, flag("Print the result as one JSON object.")] = False
+    quiet: Annotated[bool, flag("No progress; warnings and errors only.")] = False
+    debug: Annotated[bool, flag("Print the traceback of an error.")] = False
+
+
+Micrographs = Annotated[list[str], Parameter(help="Files, folders, globs or @list.txt.", negative="")]
+Preprocess = Annotated[PreprocessSettings, _flat("Particle and preprocessing", 1)]
+Training = Annotated[TrainSettings, _flat("Training", 2)]
+Network = Annotated[NetworkSettings, _flat("Network", 3)]
+Picking = Annotated[PickSettings, _flat("Picking", 2)]
+Simulating = Annotated[SimulateSettings, _flat("Simulation", 1)]
+Running = Annotated[RunSettings, _flat(*_RUNNING)]
+Showing = Annotated[Shown, _flat(*_RUNNING)]
+ModelFile = Annotated[Path, Parameter(help="Model file (.safetensors).")]
+OutputFolder = Annotated[Path, Parameter(help="Folder for the results; made where it is missing.")]
+PixelSize = Annotated[
+    float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
+]
+BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, in pixels.")]
+
+#: What holds where nothing is said.
+PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
+PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
+
+#: Formats whose files hold the picks of one micrograph each.
+ONE_MICROGRAPH = frozenset({"box"})
+
+_LENGTH = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(px|a|å|angstrom)?\s*", re.IGNORECASE)
+
+
+def pixels(text: str, pixel_size: float | None, option: str) -> float:
+    """Return a length in pixels.
+
+    Parameters
+    ----------
+    text : str
+        ``27`` or ``27px`` in pixels, ``90A`` or ``90Å`` in Å.
+    pixel_size : float or None
+        Å/px, needed for Å.
+    option : str
+        Whose value it is, for the message.
+
+    Raises
+    ------
+    CallError
+        Where it is no positive length, or the pixel size is missing.
+    """
+    found = _LENGTH.fullmatch(text)
+    if found is None or float(found[1]) == 0:
+        raise CallError(f"{option} {text!r} is not a length; give pixels (27 or 27px) or Å (90A).")
+    if (found[2] or "px").lower() == "px":
+        return float(found[1])
+    if pixel_size is None:
+        raise CallError(f"{option} {text} is in Å, so --pixel-size is needed too.")
+    return float(found[1]) / pixel_size
+
+
+def positive(value: float | None, option: str) -> float | None:
+    """Refuse a number that is given and not positive."""
+    if value is not None and not value > 0:
+        raise CallError(f"{option} must be positive, not {value:g}.")
+    return value
+
+
+def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
+    """Return the format of picks to write to `output`, and whether that is a folder.
+
+    Parameters
+    ----------
+    output : Path
+        A folder (one that exists, or a path without suffix), or a table whose suffix says the format.
+    name : str or None
+        The format asked for.
+
+    Raises
+    ------
+    CallError
+        Where the suffix belongs to no format or to another one.
+    """
+    from napari_topaz.files import PICK_FORMATS
+
+    if name is not None and name not in PICK_FORMATS:
+        raise CallError(
+            f"--format {name!r} is not a format of picks; choose one of {', '.join(PICK_FORMATS)}."
+        )
+    if output.is_dir() or not output.suffix:
+        return name or "star", True
+    by_suffix = {suffix: f.name for f in PICK_FORMATS.values() for suffix in f.suffixes}
+    found = by_suffix.get(output.suffix.lower())
+    if found is None:
+        raise CallError(
+            f"The suffix of {output} is of no format of picks ({', '.join(by_suffix)}); "
+            f"change it, or give a folder."
+        )
+    if name not in (None, found):
+        suffixes = " or ".join(PICK_FORMATS[str(name)].suffixes)
+        raise CallError(f"The suffix of {output} does not fit --format {name}; it must be {suffixes}.")
+    if found in ONE_MICROGRAPH:
+        raise CallError(f"{output} can hold one micrograph only; give a folder and --format {found}.")
+    return found, False

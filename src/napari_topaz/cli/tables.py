@@ -1,0 +1,217 @@
+"""Commands on coordinates: evaluate, convert, info."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.options import SHOWN, BoxSize, PixelSize, Showing, flag, pick_format, pixels, positive
+from napari_topaz.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from napari_topaz.jobs.evaluate import Evaluation
+    from napari_topaz.micrograph import MicrographFile
+
+PickFile = Annotated[
+    Path, Parameter(help="Picks: a file (STAR, box, CSV, Topaz table) or a folder of files.")
+]
+FORMAT_HELP = "star, topaz, box or csv; by suffix where not given."
+
+
+def evaluate(
+    *,
+    picks: PickFile,
+    targets: Annotated[Path, Parameter(help="True particles, in any of these formats.")],
+    radius: Annotated[str, Parameter(help="Largest distance of a hit: 27 or 27px in pixels, 90A in Å.")],
+    pixel_size: PixelSize = None,
+    shown: Showing = SHOWN,
+) -> int:
+    """Compare picks with true particles: average precision, precision at recalls, best F1.
+
+    Only micrographs with true particles count.
+    """
+    from napari_topaz.files import read_picks
+    from napari_topaz.jobs.evaluate import evaluate as compare
+    from napari_topaz.jobs.streaming import some_names
+
+    distance = pixels(radius, positive(pixel_size, "--pixel-size"), "--radius")
+    screen = Screen(shown)
+    found = compare(read_picks(picks), read_picks(targets), distance)
+    if found.without_picks:
+        screen.warn(f"No picks in {some_names(found.without_picks)}: their particles count as missed.")
+    if found.ignored:
+        screen.warn(f"Picks of {some_names(found.ignored)} are left out: they have no targets.")
+    return screen.result(found.as_dict(), evaluation_table(found))
+
+
+def evaluation_table(found: Evaluation) -> str:
+    """Say for people how good the picks are."""
+    rows = [("average precision", f"{found.average_precision:.3f}")]
+    rows += [(f"precision at recall {r:g}", f"{p:.3f}") for r, p in found.precision_at.items()]
+    rows += [
+        ("best F1", f"{found.best_f1:.3f} at score {found.threshold:.2f}"),
+        ("hits", f"{found.hits} of {found.picks} picks, {found.targets} targets"),
+        ("median distance", f"{found.median_distance:.1f} px (radius {found.radius:g} px)"),
+        ("micrographs", str(found.micrographs)),
+    ]
+    width = max(len(label) for label, _ in rows) + 2
+    return "\n".join(f"{label:{width}}{value}" for label, value in rows)
+
+
+def convert(
+    source: PickFile,
+    output: Annotated[Path, Parameter(help="One table for all, or a folder for one file per micrograph.")],
+    /,
+    *,
+    from_format: Annotated[str | None, Parameter(name="--from", help=FORMAT_HELP)] = None,
+    format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
+    scale: Annotated[float, Parameter(help="Multiply coordinates by this, first.")] = 1.0,
+    flip_y: Annotated[bool, flag("Then count y from the other edge.")] = False,
+    micrographs: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            consume_multiple=True,
+            help="The micrographs, for their heights and paths, and to check that picks lie inside.",
+        ),
+    ] = None,
+    height: Annotated[
+        int | None, Parameter(help="Height of all micrographs in pixels, for --flip-y without --micrographs.")
+    ] = None,
+    threshold: Annotated[float | None, Parameter(help="Leave out picks with a lower score.")] = None,
+    pixel_size: PixelSize = None,
+    box_size: BoxSize = None,
+    shown: Showing = SHOWN,
+) -> int:
+    """Convert picks to another format, and coordinates of other programs to ours."""
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.convert import Conversion
+    from napari_topaz.jobs.convert import convert as job
+
+    chosen, folder = pick_format(output, format)
+    for value, option in ((scale, "--scale"), (height, "--height"), (pixel_size, "--pixel-size")):
+        positive(value, option)
+    if flip_y and not (micrographs or height):
+        raise CallError("--flip-y needs the micrographs' height; give --micrographs or --height.")
+    if chosen == "box" and not positive(box_size, "--box-size"):
+        raise CallError("Box files need --box-size, in pixels.")
+    screen = Screen(shown)
+    files = {f.name: f for f in find_micrographs(micrographs)} if micrographs else None
+    how = Conversion(scale, flip_y, height, pixel_size, box_size, threshold)
+    if folder:
+        output.mkdir(parents=True, exist_ok=True)
+    work = job(source, output, how, input_format=from_format, output_format=chosen, files=files)
+    moved = screen.drive(work)
+    count = sum(len(p) for p in moved.values())
+    values = {"micrographs": len(moved), "picks": count, "output": output}
+    return screen.result(values, f"Wrote {output}: {count} picks in {len(moved)} micrographs.")
+
+
+def info(
+    files: Annotated[list[str], Parameter(help="Micrographs, models and files of picks, in any mixture.")],
+    /,
+    *,
+    shown: Showing = SHOWN,
+) -> int:
+    """Say what is in micrographs (without reading their pixels), models and files of picks."""
+    from napari_topaz.files import FileError
+
+    screen = Screen(shown)
+    entries: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            entries += describe(file)
+        except (FileError, OSError, ValueError) as error:
+            screen.failed[file] = str(error)
+            screen.warn(str(error))
+    return screen.result({"files": entries}, "\n".join(entry_line(e) for e in entries))
+
+
+def describe(spec: str) -> list[dict[str, Any]]:
+    """Describe one argument: a model, a file of picks, or micrographs."""
+    from napari_topaz.files import PICK_FORMATS, find_micrographs
+
+    suffix = Path(spec).suffix.lower()
+    if suffix == ".safetensors":
+        return [_describe_model(Path(spec))]
+    if not spec.startswith("@") and any(suffix in f.suffixes for f in PICK_FORMATS.values()):
+        return [_describe_picks(Path(spec))]
+    return [_describe_micrograph(f) for f in find_micrographs([spec])]
+
+
+def _describe_micrograph(file: MicrographFile) -> dict[str, Any]:
+    from napari_topaz.files import read_header
+
+    header = read_header(file)
+    return {
+        "file": file.star_name,
+        "is": header.kind,
+        "height": header.shape[0],
+        "width": header.shape[1],
+        "pixel_size": header.pixel_size,
+    }
+
+
+def _describe_picks(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from napari_topaz.files import read_picks
+
+    picks = read_picks(path)
+    scores = np.concatenate([np.empty(0, np.float32), *(p.scores for p in picks.values())])
+    known = scores[np.isfinite(scores)]
+    return {
+        "file": str(path),
+        "is": "picks",
+        "picks": len(scores),
+        "micrographs": len(picks),
+        "scores": [float(known.min()), float(known.max())] if len(known) else None,
+    }
+
+
+def _describe_model(path: Path) -> dict[str, Any]:
+    from napari_topaz.model.picker import PickerModel
+
+    card = PickerModel.load(path).card
+    best = next((r for r in card.history if r.epoch == card.best_epoch), None)
+    return {
+        "file": str(path),
+        "is": "model",
+        "architecture": card.network.architecture,
+        "objective": card.train.objective,
+        "diameter": card.preprocess.diameter,
+        "pixel_size": card.preprocess.pixel_size or card.pixel_size,
+        "threshold": card.threshold,
+        "labels": card.labels,
+        "micrographs": card.micrographs,
+        "epochs": len(card.history),
+        "best_epoch": card.best_epoch,
+        "held_out_average_precision": best.held_out if best else None,
+        "plugin_version": card.plugin_version,
+    }
+
+
+#: Units of what `info` shows.
+UNITS = {"pixel_size": " Å/px", "height": " px", "width": " px", "diameter": " Å"}
+
+
+def entry_line(entry: dict[str, Any]) -> str:
+    """Put one description on a line."""
+    rest = {k: v for k, v in entry.items() if k not in ("file", "is")}
+    return f"{entry['file']}: {entry['is']}, " + ", ".join(_fact(k, v) for k, v in rest.items())
+
+
+def _fact(key: str, value: Any) -> str:
+    label = key.replace("_", " ")
+    if value is None:
+        return f"{label} unknown"
+    if isinstance(value, list):
+        return f"{label} {value[0]:.2f} to {value[1]:.2f}"
+    return (
+        f"{label} {value:.4g}{UNITS.get(key, '')}"
+        if isinstance(value, float)
+        else f"{label} {value}{UNITS.get(key, '')}"
+    )
