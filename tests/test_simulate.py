@@ -67,6 +67,9 @@ def test_a_lower_dose_is_noisier() -> None:
         return float(np.std(np.diff(pixels, axis=0)) / pixels.mean())
 
     assert noise(2) > 2 * noise(20) > 2 * noise(200)
+    # Few enough electrons for shot noise to prevail, on either side of Poisson's approximation.
+    for dose in (1.0, 4.0):
+        assert noise(dose) == pytest.approx(np.sqrt(2 / (dose * 3.5**2)), rel=0.1)
     counts = simulate(SMALL.model_copy(update={"dose": 0.5}), 0)[0].pixels
     np.testing.assert_array_equal(counts, counts.round())
 

@@ -22,9 +22,12 @@ def test_a_known_curve() -> None:
 
 
 def test_recall_three_quarters_is_reached_however_it_is_rounded() -> None:
-    curve = precision_recall(-np.arange(9.0), np.ones(9), 10)
+    # Every other pick is right; 3 · 0.1 is a little more than 3 / 10.
+    curve = precision_recall(-np.arange(18.0), np.arange(18) % 2, 10)
     for tenth in range(1, 10):
-        assert curve.precision_at(tenth * 0.1) == 1
+        assert curve.precision_at(tenth * 0.1) == 0.5
+    curve = precision_recall(-np.arange(5.0), [True, True, True, False, True], 10)
+    assert curve.precision_at(3 * 0.1) == 1
 
 
 def test_beta_shifts_the_best_threshold() -> None:

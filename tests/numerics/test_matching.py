@@ -43,6 +43,11 @@ def test_two_pairs_are_better_than_one_close_pair() -> None:
     assert found.distance.tolist() == [4, 3]
 
 
+def test_one_close_pair_is_better_than_two_far_pairs() -> None:
+    found = match([[0, 0], [0, 4.9]], [[0, -4.9], [0, 0]], 5)
+    assert found.target_of_pick.tolist() == [-1, 0]
+
+
 def test_nothing_to_match() -> None:
     assert match([], [[1, 2]], 3).target_of_pick.tolist() == [-1]
     assert match([[1, 2]], [], 3).target_of_pick.shape == (0,)

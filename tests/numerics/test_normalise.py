@@ -67,16 +67,14 @@ def test_scale_and_offset_of_an_image_do_not_matter(scale: float, offset: float)
     np.testing.assert_allclose(normalise(image * scale + offset).image, normalise(image).image, atol=0.02)
 
 
-def test_hot_pixels_do_not_coarsen_the_histogram() -> None:
+def test_hot_pixels() -> None:
     image = planted(0.8)
-    image[3, 5] = 3e7
-    image[7, 9] = -3e7
-    moderate = image.copy()
-    moderate[3, 5], moderate[7, 9] = 50, 50
-    # A component for the two pixels would be a better fit, but the prior rules it out.
-    assert np.isfinite(fit_mixture(image).log_posterior)
+    image[3, 5], image[7, 9] = 3e7, -3e7
+    # Without clipping there is no sensible fit, but it must not fail.
+    assert np.isfinite(normalise(image).image).all()
     clipped = fit_mixture(clip_outliers(image, 8))
-    np.testing.assert_allclose(clipped.means, fit_mixture(moderate).means, atol=0.1)
+    np.testing.assert_allclose(clipped.means, [20, 50], atol=0.1)
+    assert clipped.std == pytest.approx(4, abs=0.1)
 
 
 def test_affine_and_none() -> None:

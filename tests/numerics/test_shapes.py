@@ -54,3 +54,10 @@ def test_projection_is_cut_at_the_edges() -> None:
         before = part.copy()
         add_projection(part, model, far, 1.0)
         np.testing.assert_array_equal(part, before)
+
+
+def test_a_blob_is_a_gaussian() -> None:
+    canvas = np.zeros((41, 61), np.float32)
+    add_projection(canvas, Blobs(np.zeros((1, 3)), np.array([3.0]), np.array([2.0])), (20.0, 30.0), 5.0)
+    assert canvas.sum() == pytest.approx(10, rel=1e-3)
+    assert canvas[20, 33] / canvas[20, 30] == pytest.approx(np.exp(-1 / 2))

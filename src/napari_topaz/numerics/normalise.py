@@ -174,11 +174,9 @@ def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
     The sums are of the pixels themselves: binning costs no precision in the moments.
     """
     x = pixels - np.float32(_origin(pixels))
-    centre, spread = _robust_spread(x)
-    low = max(float(x.min()), centre - 20 * spread)
-    high = min(float(x.max()), centre + 20 * spread)
+    low, high = float(x.min()), float(x.max())
     scale = BINS / (high - low) if high > low else 0.0
-    which = np.clip((x - np.float32(low)) * np.float32(scale), 0, BINS - 1).astype(np.intp)
+    which = np.minimum((x - np.float32(low)) * np.float32(scale), BINS - 1).astype(np.intp)
     x64 = x.astype(np.float64)
     sums = [np.bincount(which, weights, BINS) for weights in (None, x64, x64 * x64)]
     found = np.stack(sums, axis=1).astype(np.float64)
