@@ -40,7 +40,7 @@ def assert_same(read: dict[str, Picks], written: dict[str, Picks], *, kinds: boo
             np.testing.assert_array_equal(read[name].kinds, picks.kinds)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(NAMES, one_micrograph(), min_size=1, max_size=3))
 @pytest.mark.parametrize("format_", ["star", "topaz", "csv"])
 def test_one_file_gives_back_every_bit(tmp_path_factory, format_: str, picks: dict[str, Picks]) -> None:
@@ -49,7 +49,7 @@ def test_one_file_gives_back_every_bit(tmp_path_factory, format_: str, picks: di
     assert_same(read_picks(path), picks, kinds=format_ == "csv")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(one_micrograph(), st.integers(1, 999))
 @pytest.mark.parametrize("format_", PICK_FORMATS)
 def test_a_folder_gives_back_every_bit(tmp_path_factory, format_: str, picks: Picks, box_size: int) -> None:

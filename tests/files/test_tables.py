@@ -46,6 +46,9 @@ def test_scores_may_be_absent_and_kinds_present(tmp_path: Path) -> None:
 def test_rows_of_a_micrograph_need_not_be_together(tmp_path: Path) -> None:
     picks = read_text(tmp_path, "micrograph,x,y\nb,1,0\na,2,0\nb,3,0\n")
     assert {name: list(one.yx[:, 1]) for name, one in picks.items()} == {"b": [1, 3], "a": [2]}
+    rows = "".join(f"{'abc'[k * 7 % 3]},{k},0\n" for k in range(3000))
+    for one in read_text(tmp_path, "micrograph,x,y\n" + rows).values():
+        assert (np.diff(one.yx[:, 1]) == 3).all()
 
 
 def test_what_is_written(tmp_path: Path) -> None:
@@ -81,6 +84,7 @@ def test_a_header_alone_has_no_picks(tmp_path: Path) -> None:
         ("x,y,kind\n1,2,virus\n", "has the kind 'virus'; it must be pick, particle, not_particle"),
         ("x,y\n1,2,3\n", r"a_01\.csv"),
         ("x,y\n1,2\n1,2,3,4\n", "is not a table .*every row needs as many cells"),
+        ("x,y,micrograph\n1,2\n", "a row without a micrograph's name"),
         ("micrograph,x,y\n,1,2\n", "a row without a micrograph's name"),
         ("micrograph,x,y\na/m.mrc,1,2\nb/m.mrc,1,2\n", r"'a/m\.mrc' and 'b/m\.mrc' have the same name"),
     ],
