@@ -155,6 +155,7 @@ LOOP = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
         (LOOP + "1 2\nnan 3\n", "has 'nan' in row 2 of column rlnCoordinateX, where a number"),
         (LOOP + "1 2\n3\n", "where a number"),
         (LOOP + "1 inf\n", "has 'inf' in row 1"),
+        (LOOP + "_rlnMicrographName #3\n1 2 a.mrc\n3 4\n", "a row without a micrograph's name"),
         (LOOP + "1 1e39\n", "has '1e\\+39' in row 1"),
     ],
 )
