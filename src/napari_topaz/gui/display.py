@@ -177,6 +177,8 @@ class Gallery:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _make(source: MicrographFile | Micrograph, settings: DisplaySettings, pixel_size: float | None) -> Picture:
+def _make(
+    source: MicrographFile | Micrograph, settings: DisplaySettings, pixel_size: float | None
+) -> Picture:
     micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
     return picture_of(micrograph, settings, pixel_size or micrograph.pixel_size)

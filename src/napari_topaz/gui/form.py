@@ -112,7 +112,9 @@ class NumberBox(QAbstractSpinBox):
         """Tell Qt which arrows work."""
         flags = QAbstractSpinBox.StepEnabledFlag
         up = flags.StepUpEnabled if self._value is None or self._value < self._high else flags.StepNone
-        down = flags.StepDownEnabled if self._value is not None and self._value > self._low else flags.StepNone
+        down = (
+            flags.StepDownEnabled if self._value is not None and self._value > self._low else flags.StepNone
+        )
         return up | down
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
@@ -207,6 +209,11 @@ class Form(QWidget, Generic[S]):
             blocked = row.blockSignals(True)
             _set_value(row, getattr(settings, name))
             row.blockSignals(blocked)
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that have a row."""
+        return list(self._rows)
 
     def row(self, name: str) -> QWidget:
         """Return the widget of a field."""

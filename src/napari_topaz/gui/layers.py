@@ -7,6 +7,7 @@ a click means the same whatever binning is drawn.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,8 @@ class Layers:
     lost_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, workspace: Workspace) -> None:
-        self._viewer, self._workspace = viewer, workspace
+        # Weakly: what a viewer has must not keep it alive (see napari_topaz.gui.session).
+        self._viewer_ref, self._workspace = weakref.ref(viewer), workspace
         self._quiet = False
         self._score_map: ScoreMap | None = None
         self._image: Image | None = None
@@ -83,6 +85,12 @@ class Layers:
         workspace.options_changed.connect(self._on_options_changed)
         workspace.model_changed.connect(self._on_model_changed)
 
+    @property
+    def _viewer(self) -> ViewerModel:
+        viewer = self._viewer_ref()
+        assert viewer is not None
+        return viewer
+
     # -- what is shown ----------------------------------------------------------------------------
 
     @property
@@ -97,6 +105,10 @@ class Layers:
             return []
         layers = {"image": self._image, "heat map": self._heat, "picks": self._picks, "labels": self._labels}
         return [name for name, layer in layers.items() if layer is None]
+
+    def is_ours(self, layer: Any) -> bool:
+        """Whether this is one of the four layers."""
+        return layer in (self._image, self._heat, self._picks, self._labels)
 
     def adopt(self, image: Image) -> None:
         """Draw micrographs into a layer that is in the viewer already (a reader made it)."""

@@ -22,7 +22,13 @@ from napari_topaz.files.errors import FileError
 from napari_topaz.gui.display import DisplaySettings
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
-from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, RunSettings, TrainSettings
+from napari_topaz.settings import (
+    NetworkSettings,
+    PickSettings,
+    PreprocessSettings,
+    RunSettings,
+    TrainSettings,
+)
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -31,6 +37,8 @@ Source = MicrographFile | Micrograph
 
 #: Steps that Undo can go back.
 UNDO_DEPTH = 200
+#: Peaks kept of one micrograph, the best ones.
+MOST_CANDIDATES = 10_000
 #: A click this close to a label (in particle diameters) means that label.
 SAME_PARTICLE = 0.3
 
@@ -170,6 +178,9 @@ class Workspace:
         self.options = new
         if old.preprocess != new.preprocess:
             self._free.clear()  # how close a pick is to a label depends on the diameter
+        self.unsaved |= old.pick != new.pick
+        if _peaks_differ(old, new):
+            self._forget_picks()
         self.options_changed.emit(old, new)
 
     @property
@@ -226,21 +237,28 @@ class Workspace:
         self.unsaved = True
         self.labels_changed.emit(name)
 
+    def mark_saved(self, path: Path) -> None:
+        """Remember where picks were saved."""
+        self.saved_to, self.unsaved = path, False
+
     # -- picks ------------------------------------------------------------------------------------
 
     def set_model(self, model: PickerModel | None) -> None:
         """Take another model; picks of the old one are forgotten, as they would be mixed up."""
         self.model = model
+        self._forget_picks()
+        self.model_changed.emit()
+
+    def _forget_picks(self) -> None:
         stale = list(self._candidates)
         self._candidates.clear()
         self._free.clear()
-        self.model_changed.emit()
         for name in stale:
             self.picks_changed.emit(name)
 
     def set_candidates(self, name: str, picks: Picks) -> None:
         """Take all peaks of one micrograph, whatever their score; the threshold selects from them."""
-        self._candidates[name] = picks.by_score()
+        self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
         self._free.pop(name, None)
         self.unsaved = True
         self.picks_changed.emit(name)
@@ -272,7 +290,9 @@ class Workspace:
         """
         found = self._candidates.get(name, Picks())
         labels = self.labels(name).of_kind(Kind.PARTICLE)
-        return Picks(labels.yx, _scores_at(labels.yx, found, self._reach(name)), labels.kinds) + self.picks(name)
+        return Picks(labels.yx, _scores_at(labels.yx, found, self._reach(name)), labels.kinds) + self.picks(
+            name
+        )
 
     @property
     def results(self) -> dict[str, Picks]:
@@ -284,6 +304,12 @@ class Workspace:
 
     def _count(self, candidates: Picks) -> int:
         return int(np.searchsorted(-candidates.scores, -np.float32(self.threshold), side="right"))
+
+
+def _peaks_differ(old: Options, new: Options) -> bool:
+    """Whether other peaks would be found with the new options; the threshold only selects from them."""
+    same_threshold = old.pick.model_copy(update={"threshold": new.pick.threshold})
+    return same_threshold != new.pick or old.preprocess.pixel_size != new.preprocess.pixel_size
 
 
 def near_to(yx: NDArray[np.float32], others: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:

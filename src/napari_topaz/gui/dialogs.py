@@ -1,0 +1,60 @@
+"""Dialogs that ask for files; each returns an empty answer where she cancels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS
+
+MODEL_FILTER = "Models (*.safetensors)"
+
+
+def ask_folder(parent: QWidget) -> Path | None:
+    """Ask for a folder of micrographs."""
+    return _path(QFileDialog.getExistingDirectory(parent, "Folder of micrographs"))
+
+
+def ask_files(parent: QWidget) -> list[Path]:
+    """Ask for micrographs."""
+    patterns = " ".join(
+        f"*{suffix}" for format_ in MICROGRAPH_FORMATS.values() for suffix in format_.suffixes
+    )
+    chosen, _ = QFileDialog.getOpenFileNames(
+        parent, "Micrographs", "", f"Micrographs ({patterns});;All files (*)"
+    )
+    return [Path(path) for path in chosen]
+
+
+def ask_labels(parent: QWidget) -> Path | None:
+    """Ask for a file of picks."""
+    patterns = " ".join(f"*{suffix}" for format_ in PICK_FORMATS.values() for suffix in format_.suffixes)
+    return _path(QFileDialog.getOpenFileName(parent, "Labels", "", f"Picks ({patterns})")[0])
+
+
+def ask_save_picks(parent: QWidget, folder: Path) -> Path | None:
+    """Ask where to save picks; the format follows the suffix, and the suffix the chosen format."""
+    suffix_of = {f"{f.help} (*{f.suffixes[0]})": f.suffixes[0] for f in PICK_FORMATS.values()}
+    start = str(folder / "picks.star")
+    path, chosen = QFileDialog.getSaveFileName(parent, "Save picks", start, ";;".join(suffix_of))
+    if not path:
+        return None
+    known = {suffix for f in PICK_FORMATS.values() for suffix in f.suffixes}
+    # What she typed counts; without a suffix of a format the chosen format does.
+    return Path(path) if Path(path).suffix.lower() in known else Path(path + suffix_of.get(chosen, ".star"))
+
+
+def ask_save_model(parent: QWidget, folder: Path) -> Path | None:
+    """Ask where to save a model."""
+    start = str(folder / "model.safetensors")
+    return _path(QFileDialog.getSaveFileName(parent, "Save model", start, MODEL_FILTER)[0])
+
+
+def ask_model(parent: QWidget) -> Path | None:
+    """Ask for a model file."""
+    return _path(QFileDialog.getOpenFileName(parent, "Model", "", MODEL_FILTER)[0])
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

@@ -1,0 +1,137 @@
+"""The particle: its diameter, how labels are made, and all options that are folded away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_topaz.gui.form import Form, NumberBox, advanced_fields
+from napari_topaz.gui.layers import LOOKS
+from napari_topaz.gui.workspace import Options
+from napari_topaz.picks import Kind
+
+#: Groups of the folded options: heading → attribute of :class:`Options`.
+GROUPS = {
+    "Preprocessing": "preprocess",
+    "Network": "network",
+    "Training": "train",
+    "Picking": "pick",
+    "Machine": "run",
+    "Display": "display",
+}
+
+
+class ParticlePanel(QWidget):
+    """Forms of the options.
+
+    Signals
+    -------
+    changed
+        She changed an option; :meth:`value` has them all.
+    kind_chosen(Kind)
+        She wants clicks to make labels of that kind.
+    undo
+        She wants the last change of labels taken back.
+    load_labels
+        She wants to take labels from a file.
+    """
+
+    changed = Signal()
+    kind_chosen = Signal(object)
+    undo = Signal()
+    load_labels = Signal()
+
+    def __init__(self, options: Options, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._forms: list[tuple[str, Form[Any]]] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._add("preprocess", options.preprocess, ["diameter", "pixel_size"]))
+        layout.addWidget(
+            self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
+        )
+        layout.addLayout(self._label_buttons())
+        self.advanced = QCollapsible("Advanced")
+        self.advanced.setDuration(0)
+        for heading, name in GROUPS.items():
+            settings = getattr(options, name)
+            title = QLabel(heading)
+            title.setStyleSheet("font-weight: bold; margin-top: 6px;")
+            self.advanced.addWidget(title)
+            self.advanced.addWidget(self._add(name, settings, advanced_fields(type(settings))))
+        layout.addWidget(self.advanced)
+        self.number("diameter").setPlaceholderText("required, for example 180")
+
+    def value(self) -> dict[str, Any]:
+        """Return all settings by name; a ValueError says what does not fit together."""
+        settings: dict[str, Any] = {}
+        for name, form in self._forms:
+            entered = form.value()
+            shown = {field: getattr(entered, field) for field in form.names}
+            settings[name] = settings[name].model_copy(update=shown) if name in settings else entered
+        return settings
+
+    def show_options(self, options: Options) -> None:
+        """Show options that came from elsewhere."""
+        for name, form in self._forms:
+            form.set_value(getattr(options, name))
+
+    def show_pixel_size(self, stated: float | None, known: bool) -> None:
+        """Say what the file states; `known` is False where no micrograph is open."""
+        text = "as in the file" if not known or stated is None else f"as in the file: {stated:.4g}"
+        self.number("pixel_size").setPlaceholderText("required" if known and stated is None else text)
+
+    def number(self, name: str) -> NumberBox:
+        """Return the box of one of the numbers at the top."""
+        for _, form in self._forms:
+            if name in form.names and isinstance(row := form.row(name), NumberBox):
+                return row
+        raise KeyError(name)
+
+    def enable_labels(self, reason: str | None, can_undo: bool) -> None:
+        """Enable the label buttons, or say why they cannot work."""
+        for button in self.kinds.buttons():
+            button.setEnabled(reason is None)
+            button.setToolTip(reason or self._tips[self.kinds.id(button)])
+        self.load_button.setEnabled(reason is None)
+        self.load_button.setToolTip(reason or "Take labels from a file of picks (STAR, Topaz, boxes, CSV).")
+        self.undo_button.setEnabled(can_undo)
+        self.undo_button.setToolTip(
+            "Take the last change of labels back (Ctrl+Z)." if can_undo else "There is nothing to take back."
+        )
+
+    def _add(
+        self, name: str, settings: Any, fields: list[str], labels: dict[str, str] | None = None
+    ) -> Form[Any]:
+        form: Form[Any] = Form(settings, fields, labels)
+        form.changed.connect(self.changed.emit)
+        self._forms.append((name, form))
+        return form
+
+    def _label_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.kinds = QButtonGroup(self)
+        self._tips = {
+            Kind.PARTICLE: "Clicks in the picture label particles; a second click takes the label back.",
+            Kind.NOT_PARTICLE: "Clicks in the picture label places without a particle, for example false picks.",
+        }
+        for kind, text in ((Kind.PARTICLE, "＋ Particle"), (Kind.NOT_PARTICLE, "✕ No particle")):
+            button = QToolButton()
+            button.setText(text)
+            button.setCheckable(True)
+            button.setChecked(kind is Kind.PARTICLE)
+            button.setStyleSheet(f"QToolButton:checked {{ border: 2px solid {LOOKS[kind][1]}; }}")
+            self.kinds.addButton(button, int(kind))
+            row.addWidget(button)
+        self.kinds.idClicked.connect(lambda kind: self.kind_chosen.emit(Kind(kind)))
+        self.undo_button = QPushButton("Undo")
+        self.undo_button.clicked.connect(self.undo.emit)
+        self.load_button = QPushButton("Load …")
+        self.load_button.clicked.connect(self.load_labels.emit)
+        row.addStretch()
+        row.addWidget(self.undo_button)
+        row.addWidget(self.load_button)
+        return row

@@ -1,0 +1,136 @@
+"""What the dock runs in threads: the package's jobs on copies of the workspace. No Qt.
+
+Every function here is called in a thread; torch is imported there, at the first job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_topaz.events import Job, Progress, Started, StopToken, Warned
+from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
+from napari_topaz.gui.workspace import Options, Source
+from napari_topaz.jobs.preparing import PreparedCache
+from napari_topaz.micrograph import MicrographFile
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.score_map import ScoreMap
+
+if TYPE_CHECKING:
+    from napari_topaz.model.picker import PickerModel
+
+#: All peaks are taken, whatever their score; the threshold selects from them later.
+ALL_SCORES = -1000.0
+#: Edge of a box, in particle diameters, for formats that have boxes.
+BOX_PER_DIAMETER = 1.5
+
+
+def training(
+    sources: Sequence[Source],
+    labels: Mapping[str, Picks],
+    options: Options,
+    stop: StopToken,
+    cache: PreparedCache,
+) -> Job[PickerModel]:
+    """Train on the labels."""
+    from napari_topaz.jobs.train import train_on_files
+
+    return (
+        yield from train_on_files(
+            sources,
+            labels,
+            options.preprocess,
+            options.train,
+            options.network,
+            device=options.run.device,
+            stop=stop,
+            cache=cache,
+        )
+    )
+
+
+def scoring(
+    source: Source, model: PickerModel, options: Options, pixel_size: float | None, cache: PreparedCache
+) -> tuple[ScoreMap, Picks]:
+    """Score one micrograph and take all its peaks."""
+    from napari_topaz.jobs.pick import picks_of, score_one, with_pixel_size
+
+    model = with_pixel_size(model, options.preprocess.pixel_size)
+    settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
+    score_map = score_one(source, model, settings, cache=cache)
+    return score_map, picks_of(score_map, model, settings, pixel_size=pixel_size)
+
+
+def picking(
+    sources: Sequence[Source],
+    model: PickerModel,
+    options: Options,
+    skip: Collection[str],
+    stop: StopToken,
+) -> Job[dict[str, Picks]]:
+    """Take all peaks of all micrographs."""
+    from napari_topaz.jobs.pick import pick, with_pixel_size
+
+    model = with_pixel_size(model, options.preprocess.pixel_size)
+    settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
+    return (yield from pick(sources, model, settings, device=options.run.device, stop=stop, skip=skip))
+
+
+def saving(
+    path: Path,
+    picks: Mapping[str, Picks],
+    sources: Sequence[Source],
+    pixel_size: float | None,
+    diameter: float | None,
+) -> Job[list[Path]]:
+    """Write picks; the format follows the suffix. Boxes go into a folder, a file per micrograph."""
+    yield Started("Saving")
+    files = {s.name: s for s in sources if isinstance(s, MicrographFile)}
+    how: dict[str, Any] = {"files": files, "pixel_size": pixel_size, "box_size": box_size(diameter)}
+    if path.suffix.lower() == ".box" and len(picks) > 1:
+        folder = path.with_suffix("")
+        folder.mkdir(exist_ok=True)
+        return write_picks(folder, picks, format="box", **how)
+    return write_picks(path, picks, **how)
+
+
+def box_size(diameter: float | None) -> int | None:
+    """Return the even edge of a particle's box; both in pixels."""
+    return None if diameter is None else int(np.ceil(diameter * BOX_PER_DIAMETER / 2) * 2)
+
+
+def loading_labels(path: Path, sources: Sequence[Source]) -> Job[dict[str, Picks]]:
+    """Read picks of these micrographs as labels."""
+    yield Started("Reading labels")
+    matched = match_names(read_picks(path), [s.name for s in sources])
+    labels = {}
+    for n, source in enumerate(sources, 1):
+        if source.name in matched.picks:
+            picks = matched.picks[source.name]
+            shape = (read_header(source) if isinstance(source, MicrographFile) else source).shape
+            check_inside(picks, shape, source.name)
+            kinds = np.where(picks.kinds == Kind.NOT_PARTICLE, Kind.NOT_PARTICLE, Kind.PARTICLE)
+            labels[source.name] = Picks(picks.yx, kinds=kinds.astype(np.uint8))
+        yield Progress(n, len(sources), "Reading labels")
+    if matched.missing:
+        yield Warned(
+            f"{path.name} has picks of {len(matched.missing)} other micrographs too; they were left out."
+        )
+    return labels
+
+
+def loading_model(path: Path) -> Job[PickerModel]:
+    """Read a model file."""
+    yield Started("Loading the model")
+    from napari_topaz.jobs.pick import load_model
+
+    return load_model(str(path), device="cpu")
+
+
+def saving_model(path: Path, model: PickerModel) -> Job[Path]:
+    """Write a model file."""
+    yield Started("Saving the model")
+    return model.save(path if path.suffix else path.with_suffix(".safetensors"))
