@@ -170,7 +170,7 @@ class TrainSettings(Settings):
     label_radius: float | None = option(
         None,
         "Regions this close to a label are positive (downsampled pixels); "
-        "min(3 px, a quarter of the particle's radius) where not given.",
+        "min(3 px, a quarter of the particle's diameter) where not given.",
         unit="px",
         step=0.5,
         ge=0,

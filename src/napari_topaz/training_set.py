@@ -119,7 +119,7 @@ def build_training_set(
     expected, prior : float, optional
         Expected particles per micrograph, or π in its place; an assumption where both are None.
     label_radius : float, optional
-        In preprocessed pixels; min(3, a quarter of the particle's radius, at least 1.5) if None.
+        In preprocessed pixels; min(3, a quarter of the diameter), at least 1.5, if None.
     held_out : float
         Fraction of the labelled micrographs that is held out.
     seed : int

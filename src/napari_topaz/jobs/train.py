@@ -254,8 +254,9 @@ class _Run:
         )
 
     def validate(self, model: PickerModel, *, symmetries: bool = False) -> Validation:
-        """On the held-out micrographs; on those trained on where there are none."""
-        images = self.training_set.validation or self.training_set.training
+        """On the held-out micrographs; for the threshold alone, on one trained on where there are none."""
+        by_labels = sorted(self.training_set.training, key=lambda i: len(i.positives))
+        images = self.training_set.validation or by_labels[-1:]
         radius = self.training_set.particle_radius
         return validate(model, images, self.training_set.expected, radius, symmetries=symmetries)
 
