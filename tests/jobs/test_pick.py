@@ -1,0 +1,136 @@
+"""Picking: one micrograph at a time, broken ones reported, lengths in Å, stop and skip."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from worlds import run
+
+from napari_topaz.events import JobError, MicrographDone, Started
+from napari_topaz.files import read_micrograph
+from napari_topaz.jobs.pick import pick, picks_of, score_one, with_pixel_size
+from napari_topaz.jobs.preparing import PreparedCache
+from napari_topaz.micrograph import MicrographFile
+from napari_topaz.preprocess import prepare
+from napari_topaz.score_map import ScoreMap
+from napari_topaz.settings import PickSettings
+
+FAST = PickSettings(symmetries=False)
+
+
+def spikes(*points: tuple[int, int, float], shape=(40, 60), step=4.0) -> ScoreMap:
+    logits = np.full(shape, -10, np.float32)
+    for row, column, value in points:
+        logits[row, column] = value
+    return ScoreMap("m", logits, (step, step), 0, (int(shape[0] * step), int(shape[1] * step)))
+
+
+def test_all_micrographs_are_picked_in_order(world, model) -> None:
+    events, picks = run(pick(world.files, model, FAST, device="cpu"))
+    assert events[0] == Started("Picking", 4)
+    done = [e for e in events if isinstance(e, MicrographDone)]
+    assert [e.name for e in done] == list(picks) == [f.name for f in world.files]
+    assert all(e.picks is picks[e.name] and len(e.picks) for e in done)
+
+
+def test_a_micrograph_in_memory_is_picked_as_from_disk(world, model) -> None:
+    _, picks = run(pick(world.files[:1], model, FAST, device="cpu"))
+    _, again = run(pick([read_micrograph(world.files[0])], model, FAST, device="cpu", cache=PreparedCache()))
+    np.testing.assert_array_equal(picks["mic_0"].yx, again["mic_0"].yx)
+
+
+def test_what_is_done_is_skipped(world, model) -> None:
+    _, picks = run(pick(world.files, model, FAST, device="cpu", skip={"mic_0", "mic_2"}))
+    assert list(picks) == ["mic_1", "mic_3"]
+
+
+def test_a_broken_micrograph_does_not_stop_the_others(world, model, tmp_path) -> None:
+    broken = tmp_path / "broken.mrc"
+    broken.write_bytes(b"not a micrograph")
+    files = [world.files[0], MicrographFile(broken), world.files[1]]
+    events, picks = run(pick(files, model, FAST, device="cpu"))
+    assert list(picks) == ["mic_0", "mic_1"]
+    (failed,) = [e for e in events if isinstance(e, MicrographDone) and e.error]
+    assert failed.name == "broken"
+    assert "broken.mrc" in failed.error
+
+
+def test_if_all_fail_so_does_the_job(model, tmp_path) -> None:
+    with pytest.raises(JobError, match="None of the 2 micrographs could be used; a: .*a.mrc"):
+        run(pick([MicrographFile(tmp_path / "a.mrc"), MicrographFile(tmp_path / "b.mrc")], model))
+
+
+def test_a_full_disk_ends_the_job(world, model) -> None:
+    def write(name, picks):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        run(pick(world.files, model, FAST, device="cpu", write=write))
+
+
+def test_stop_keeps_what_is_done(world, model) -> None:
+    stop = threading.Event()
+
+    def write(name, picks):
+        stop.set()
+        return ()
+
+    _, picks = run(pick(world.files, model, FAST, device="cpu", stop=stop, write=write))
+    assert list(picks) == ["mic_0"]
+
+
+def test_settings_override_the_models_threshold(model) -> None:
+    scores = spikes((10, 10, 3.0), (30, 50, 1.0))
+    strict = model.with_card(threshold=2.0)
+    np.testing.assert_allclose(picks_of(scores, strict).yx, [[40, 40]])
+    assert len(picks_of(scores, strict, PickSettings(threshold=0.0))) == 2
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "radius", "kept"),
+    # The spikes are 24 px apart: 48 Å at 2 Å/px, 24 Å at 1 Å/px.
+    [(2.0, 46.0, 2), (2.0, 50.0, 1), (1.0, 22.0, 2), (1.0, 26.0, 1)],
+)
+def test_suppression_radius_is_in_angstrom(model, pixel_size, radius, kept) -> None:
+    scores = spikes((10, 10, 3.0), (10, 16, 1.0))
+    how = PickSettings(threshold=0.0, suppression_radius=radius)
+    assert len(picks_of(scores, model, how, pixel_size=pixel_size)) == kept
+
+
+def test_margin_is_in_angstrom(model) -> None:
+    scores = spikes((2, 30, 3.0), (20, 30, 1.0))  # 8 px and 80 px from the edge
+    found = picks_of(scores, model, PickSettings(threshold=0.0, margin=20.0), pixel_size=2.0)
+    np.testing.assert_allclose(found.yx, [[80, 120]])
+
+
+def test_a_length_without_a_pixel_size_is_refused(model) -> None:
+    nobody_knows = model.with_card(pixel_size=None)
+    with pytest.raises(ValueError, match="pixel size of 'm'.*--pixel-size"):
+        picks_of(spikes((1, 1, 1.0)), nobody_knows, PickSettings(suppression_radius=10.0))
+
+
+def test_pixel_size_overrides_the_header(world, model) -> None:
+    """Twice the pixel size: half the pixels per particle, so half the downsampling."""
+    micrograph = read_micrograph(world.files[0])
+    coarse = with_pixel_size(model, 4.0)
+    assert prepare(micrograph, model.card.preprocess).step_yx == (2.0, 2.0)
+    assert prepare(micrograph, coarse.card.preprocess).step_yx == (1.0, 1.0)
+    assert coarse.radius(2.0) == 8.0
+    assert with_pixel_size(model, None) is model
+
+
+def test_score_one_takes_files_micrographs_and_prepared(world, model) -> None:
+    micrograph = read_micrograph(world.files[0])
+    maps = [
+        score_one(source, model, FAST).logits
+        for source in (world.files[0], micrograph, prepare(micrograph, model.card.preprocess))
+    ]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_an_absent_device_is_refused(world, model) -> None:
+    with pytest.raises(JobError, match="cuda:63"):
+        run(pick(world.files, model, device="cuda:63"))
