@@ -54,7 +54,7 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     dock.picks.threshold_chosen.emit(dock.workspace.threshold + 0.7)
     shoot(viewer, folder / "6_threshold.png")
     dock.picks.reset.click()
-    dock.picks.buttons["pick"].click()
+    dock.picks.pick_button.click()
     wait_until(lambda: dock.job_bar.running is None, 300)
     shoot(viewer, folder / "7_all_picked.png")
     dock.save(folder / "picks.star")

@@ -15,9 +15,13 @@ LEAST_LABELS = 3
 
 @dataclass(frozen=True)
 class Guide:
-    """One line of advice, and per button the reason why it is disabled (None where it works)."""
+    """One line of advice, and per button the reason why it is disabled (None where it works).
+
+    `emphasis` names the button of the next step: open, train, pick, save; None where it is no button.
+    """
 
     next_step: str
+    emphasis: str | None
     label: str | None
     train: str | None
     pick: str | None
@@ -32,8 +36,10 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
     no_files = None if workspace.sources else "Open micrographs first."
     no_model = None if workspace.model is not None else "Train a model first, or load one."
     nothing = None if workspace.results else "There is nothing to save yet: label particles or train a model."
+    next_step, emphasis = _next_step(workspace, running)
     return Guide(
-        next_step=_next_step(workspace, running),
+        next_step=next_step,
+        emphasis=emphasis,
         label=no_files,
         train=busy or no_files or _why_not_train(workspace),
         pick=busy or no_files or no_model or _why_no_lengths(workspace),
@@ -62,42 +68,46 @@ def _why_not_train(workspace: Workspace) -> str | None:
     if workspace.options.preprocess.diameter is None:
         return "Type the diameter of the particle (Å)."
     if particles(workspace) < LEAST_LABELS:
-        return f"Click the centres of at least {LEAST_LABELS} particles first; {ENOUGH_LABELS} or more are better."
+        return f"Click the centres of at least {LEAST_LABELS} particles first; {ENOUGH_LABELS} are better."
     return None
 
 
-def _next_step(workspace: Workspace, running: str | None) -> str:
+def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | None]:
     if not workspace.sources:
-        return "Open a folder of micrographs, or try File ▸ Open Sample ▸ napari-topaz."
+        return "Open a folder of micrographs, or try File ▸ Open Sample ▸ napari-topaz.", "open"
     if running == "Training":
-        return "Watch heat map and picks improve; press Stop when they look right, what it learnt is kept."
+        return (
+            "Watch heat map and picks improve; press Stop when they look right, to keep them.",
+            None,
+        )
     if running:
-        return f"{running} … Stop keeps what is done so far."
+        return f"{running} … Stop keeps what is done so far.", None
+    if (reason := _why_no_lengths(workspace)) is not None:
+        return reason, None
     if workspace.model is not None:
         return _next_step_with_model(workspace)
-    if (reason := _why_no_lengths(workspace)) is not None:
-        return reason
     return _next_step_of_labelling(workspace)
 
 
-def _next_step_of_labelling(workspace: Workspace) -> str:
+def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
     n = particles(workspace)
     if n < LEAST_LABELS:
-        return f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far)."
+        return f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far).", None
     labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
     if n < ENOUGH_LABELS:
-        return f"Click {ENOUGH_LABELS - n} more particles, or press Train already."
+        return f"Click {ENOUGH_LABELS - n} more particles, or press Train already.", None
     if labelled == 1 and len(workspace.sources) > 1:
-        return "Press Train – or go to the next micrograph (N) and label some there too: that is safer."
-    return "Press Train."
+        return "Press Train; or label some on the next micrograph (key N) too, which is safer.", "train"
+    return "Press Train.", "train"
 
 
-def _next_step_with_model(workspace: Workspace) -> str:
-    if (reason := _why_no_lengths(workspace)) is not None:
-        return reason
+def _next_step_with_model(workspace: Workspace) -> tuple[str, str | None]:
     picked = sum(map(workspace.is_picked, workspace.names))
     if picked < len(workspace.sources):
-        return "Drag the threshold until the circles look right and press Pick all; or correct picks and train again."
+        return (
+            "Drag the threshold until the circles look right, then press Pick all; "
+            "or correct picks and train again."
+        ), "pick"
     if workspace.unsaved or workspace.saved_to is None:
-        return "Look through the micrographs (N, B), then save the picks."
-    return f"Saved to {workspace.saved_to.name}. Correct picks and train again, or you are done."
+        return "Look through the micrographs (keys N and B), then save the picks.", "save"
+    return f"Saved to {workspace.saved_to.name}. Correct picks and train again, or you are done.", None

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
+#: The button of the next step.
+EMPHASIS = "QPushButton { background: #1f7a9e; color: white; } QPushButton:hover { background: #2891ba; }"
 #: How often to look whether a picture is ready, in ms.
 POLL = 15
 
@@ -81,18 +83,9 @@ class ParticlePicker(QWidget):
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 0, 6, 0)
-        sections = {
-            "1 · Micrographs": self.micrographs,
-            "2 · Particle": self.particle,
-            "3 · Train": self.training,
-            "4 · Picks": self.picks,
-        }
-        for title, panel in sections.items():
-            heading = QLabel(title)
-            heading.setStyleSheet("font-weight: bold; margin-top: 2px;")
-            column.addWidget(heading)
-            column.addWidget(panel)
-        column.addStretch()
+        column.setSpacing(8)
+        for panel in (self.micrographs, self.particle, self.training, self.picks):
+            column.addWidget(panel, 1 if panel is self.micrographs else 0)
         scroll = QScrollArea()
         scroll.setWidget(inside)
         scroll.setWidgetResizable(True)
@@ -116,8 +109,8 @@ class ParticlePicker(QWidget):
         self.picks.threshold_chosen.connect(self._take_threshold)
         self.picks.pick_all.connect(self.pick_all)
         self.picks.save.connect(self._ask_and_save)
-        self.picks.save_model.connect(self._save_model)
-        self.picks.load_model.connect(self._load_model)
+        self.training.save_model.connect(self._save_model)
+        self.training.load_model.connect(self._load_model)
         self.restore.clicked.connect(self._layers.restore)
         self.job_bar.running_changed.connect(self._look_again)
 
@@ -298,13 +291,20 @@ class ParticlePicker(QWidget):
             "Training",
             lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared),
             on_event=self._on_training,
-            on_result=self.workspace.set_model,
+            on_result=self._take_trained,
         )
 
     def _on_training(self, event: Event) -> None:
         self.training.on_event(event)
         if isinstance(event, EpochDone):
             self.workspace.set_model(event.model)
+
+    def _take_trained(self, model: Any) -> None:
+        self.workspace.set_model(model)
+        card = model.card
+        held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
+        precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
+        self.job_bar.say(f"Training is done; epoch {card.best_epoch} is kept{precision}.")
 
     def _on_model(self) -> None:
         self._score_shown()
@@ -414,8 +414,9 @@ class ParticlePicker(QWidget):
         advice = guide(workspace, self.job_bar.running)
         self.hint.setText(advice.next_step)
         self.restore.setVisible(bool(self._layers.lost))
-        self.training.enable(advice.train)
+        self.training.enable(advice)
         self.picks.enable(advice)
+        self._emphasise(advice.emphasis)
         self.particle.enable_labels(advice.label, workspace.can_undo)
         stated = None if name is None else workspace.stated_pixel_size(name)
         self.particle.show_pixel_size(stated, name is not None)
@@ -426,6 +427,17 @@ class ParticlePicker(QWidget):
             None if name is None or not workspace.is_picked(name) else workspace.count(name),
             chosen=workspace.options.pick.threshold is not None,
         )
+
+    def _emphasise(self, step: str | None) -> None:
+        """Colour the button of the next step."""
+        buttons = {
+            "open": self.micrographs.folder_button,
+            "train": self.training.button,
+            "pick": self.picks.pick_button,
+            "save": self.picks.save_button,
+        }
+        for name, button in buttons.items():
+            button.setStyleSheet(EMPHASIS if name == step and button.isEnabled() else "")
 
     def _show_theme(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme

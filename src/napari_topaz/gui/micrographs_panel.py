@@ -8,7 +8,6 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QTableView,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_topaz.gui.fold import heading
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind
 
@@ -23,7 +23,7 @@ COLUMNS = ("Micrograph", "Labels", "Picks")
 TIPS = (
     "Click to show it; N and B (or Page Down and Page Up) go to the next and the previous one.",
     "Labelled particles, + places labelled “no particle”.",
-    "Particles that would be saved: picks above the threshold and labelled particles. – where not picked yet.",
+    "What would be saved: picks above the threshold and labelled particles; – where not picked yet.",
 )
 
 
@@ -117,19 +117,16 @@ class MicrographsPanel(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = MicrographTable(workspace, self)
-        self._folder = QPushButton("Open folder …")
-        self._folder.setToolTip("Open all micrographs of a folder (MRC, TIFF, PNG, JPEG).")
+        self.folder_button = QPushButton("Open folder …")
+        self.folder_button.setToolTip("Open all micrographs of a folder (MRC, TIFF, PNG, JPEG).")
         self._files = QPushButton("Open files …")
         self._files.setToolTip("Open some micrographs.")
-        self._folder.clicked.connect(self.open_folder.emit)
+        self.folder_button.clicked.connect(self.open_folder.emit)
         self._files.clicked.connect(self.open_files.emit)
         self.view = self._make_view()
-        row = QHBoxLayout()
-        row.addWidget(self._folder)
-        row.addWidget(self._files)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
+        layout.addLayout(heading("1 · Micrographs", self.folder_button, self._files))
         layout.addWidget(self.view)
 
     def select(self, name: str) -> None:
@@ -157,7 +154,7 @@ class MicrographsPanel(QWidget):
         for column in (1, 2):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             view.setColumnWidth(column, 58)
-        view.setFixedHeight(132)
+        view.setMinimumHeight(94)
         view.selectionModel().currentRowChanged.connect(self._on_row)
         return view
 

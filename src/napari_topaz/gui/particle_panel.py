@@ -6,8 +6,8 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
+from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
 from napari_topaz.gui.layers import LOOKS
 from napari_topaz.gui.workspace import Options
@@ -49,19 +49,20 @@ class ParticlePanel(QWidget):
         self._forms: list[tuple[str, Form[Any]]] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(heading("2 · Particle"))
         layout.addWidget(self._add("preprocess", options.preprocess, ["diameter", "pixel_size"]))
         layout.addWidget(
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
         layout.addLayout(self._label_buttons())
-        self.advanced = QCollapsible("Advanced")
-        self.advanced.setDuration(0)
-        for heading, name in GROUPS.items():
+        self.advanced = Fold("Advanced")
+        for group, name in GROUPS.items():
             settings = getattr(options, name)
-            title = QLabel(heading)
+            title = QLabel(group)
             title.setStyleSheet("font-weight: bold; margin-top: 6px;")
-            self.advanced.addWidget(title)
-            self.advanced.addWidget(self._add(name, settings, advanced_fields(type(settings))))
+            self.advanced.add(title)
+            self.advanced.add(self._add(name, settings, advanced_fields(type(settings))))
         layout.addWidget(self.advanced)
         self.number("diameter").setPlaceholderText("required, for example 180")
 
@@ -95,7 +96,7 @@ class ParticlePanel(QWidget):
         """Enable the label buttons, or say why they cannot work."""
         for button in self.kinds.buttons():
             button.setEnabled(reason is None)
-            button.setToolTip(reason or self._tips[self.kinds.id(button)])
+            button.setToolTip(reason or self._tips[Kind(self.kinds.id(button))])
         self.load_button.setEnabled(reason is None)
         self.load_button.setToolTip(reason or "Take labels from a file of picks (STAR, Topaz, boxes, CSV).")
         self.undo_button.setEnabled(can_undo)
@@ -116,7 +117,7 @@ class ParticlePanel(QWidget):
         self.kinds = QButtonGroup(self)
         self._tips = {
             Kind.PARTICLE: "Clicks in the picture label particles; a second click takes the label back.",
-            Kind.NOT_PARTICLE: "Clicks in the picture label places without a particle, for example false picks.",
+            Kind.NOT_PARTICLE: "Clicks in the picture label places without a particle, such as false picks.",
         }
         for kind, text in ((Kind.PARTICLE, "＋ Particle"), (Kind.NOT_PARTICLE, "✕ No particle")):
             button = QToolButton()

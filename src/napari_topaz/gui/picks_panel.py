@@ -9,27 +9,26 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_topaz.gui.fold import heading
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.guide import Guide
 from napari_topaz.gui.plots import Colours, ScoreHistogram
 
 
 class PicksPanel(QWidget):
-    """Histogram with the threshold, and what is done with picks and models.
+    """Histogram with the threshold, and what is done with picks.
 
     Signals
     -------
     threshold_chosen(object)
         A float, or None for the model's own.
-    pick_all, save, save_model, load_model
+    pick_all, save
         A button was pressed.
     """
 
     threshold_chosen = Signal(object)
     pick_all = Signal()
     save = Signal()
-    save_model = Signal()
-    load_model = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,30 +44,30 @@ class PicksPanel(QWidget):
         self.reset.clicked.connect(lambda: self.threshold_chosen.emit(None))
         self.count = QLabel()
         self.count.setObjectName("count")
-        self.buttons = {
-            "pick": self._button("Pick all micrographs", self.pick_all, "Find the particles of all micrographs."),
-            "save": self._button("Save picks …", self.save, "Save the picks of all micrographs (STAR, Topaz, boxes, CSV)."),
-            "save_model": self._button("Save model …", self.save_model, "Save the model, to pick with it later or on a cluster."),
-            "load": self._button("Load model …", self.load_model, "Take a model that was trained before."),
-        }  # fmt: skip
+        self.pick_button = QPushButton("Pick all")
+        self.pick_button.clicked.connect(self.pick_all.emit)
+        self.save_button = QPushButton("Save picks …")
+        self.save_button.clicked.connect(self.save.emit)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
         layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count))
-        layout.addLayout(_row(self.buttons["pick"], self.buttons["save"]))
-        layout.addLayout(_row(self.buttons["load"], self.buttons["save_model"]))
 
     def enable(self, guide: Guide) -> None:
         """Enable the buttons that can work, and say of the others why not."""
-        for name, button in self.buttons.items():
-            reason = getattr(guide, name)
+        for button, reason, tip in (
+            (self.pick_button, guide.pick, "Find the particles of all micrographs."),
+            (self.save_button, guide.save, "Save the picks of all micrographs (STAR, Topaz, boxes, CSV)."),
+        ):
             button.setEnabled(reason is None)
-            button.setToolTip(reason or button.property("tip"))
+            button.setToolTip(reason or tip)
 
     def show_scores(
         self, scores: NDArray[np.float32], threshold: float, count: int | None, *, chosen: bool
     ) -> None:
-        """Draw the scores of the shown micrograph and the threshold; `chosen`: it is hers, not the model's."""
+        """Draw the scores of the shown micrograph; `chosen`: the threshold is hers, not the model's."""
         self.histogram.show_scores(scores, threshold)
         self.number.setEnabled(math.isfinite(threshold))
         self.number.set_value(round(threshold, 3) if math.isfinite(threshold) else None)
@@ -78,12 +77,6 @@ class PicksPanel(QWidget):
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
         self.histogram.set_colours(colours)
-
-    def _button(self, text: str, signal: Signal, tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setProperty("tip", tip)
-        button.clicked.connect(signal.emit)
-        return button
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 #: Height of a plot in the dock.
-HEIGHT = 118
+HEIGHT = 92
 #: Bars of the histogram.
 BINS = 80
 
@@ -33,7 +33,7 @@ class Colours:
 class _Plot(QWidget):
     """A small plot that cannot be panned or zoomed by accident."""
 
-    def __init__(self, left: str, bottom: str, parent: QWidget | None = None) -> None:
+    def __init__(self, left: str, empty: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.widget = pg.PlotWidget()
         self.item = self.widget.getPlotItem()
@@ -41,13 +41,27 @@ class _Plot(QWidget):
         self.item.setMenuEnabled(False)
         self.item.hideButtons()
         self.item.setLabel("left", left)
-        self.item.setLabel("bottom", bottom)
         self.item.getAxis("left").setWidth(44)
+        self.item.getAxis("bottom").setHeight(19)
+        for axis in ("left", "bottom"):
+            self.item.getAxis(axis).enableAutoSIPrefix(False)
+        self.widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.widget)
+        self._empty = QLabel(empty)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setEnabled(False)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self.widget)
+
+    def set_filled(self, filled: bool) -> None:
+        """Show the plot, or what will be there."""
+        self._stack.setCurrentWidget(self.widget if filled else self._empty)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Ask for little: a dock should leave the picture its room."""
+        return QSize(300, HEIGHT)
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
@@ -57,13 +71,14 @@ class _Plot(QWidget):
             axis.setPen(colours.text)
             axis.setTextPen(colours.text)
             axis.label.setDefaultTextColor(pg.mkColor(colours.text))
+        self._empty.setStyleSheet(f"color: {colours.dropped};")
 
 
 class CurvesPlot(_Plot):
     """Loss by step, and the held-out average precision of each epoch on a scale of its own."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("loss", "step", parent)
+        super().__init__("loss", "Loss and held-out precision by training step", parent)
         self.item.showAxis("right")
         self.item.setLabel("right", "held-out AP")
         self.item.getAxis("right").setWidth(40)
@@ -96,7 +111,8 @@ class CurvesPlot(_Plot):
     def show_curves(
         self, loss: Sequence[tuple[int, float]], held_out: Sequence[tuple[int, float]], best: int | None
     ) -> None:
-        """Draw the curves; `best` is the index in `held_out` of the epoch that is kept."""
+        """Draw the curves by step; `best` is the index in `held_out` of the epoch that is kept."""
+        self.set_filled(len(loss) > 0)
         self._loss.setData(*_columns(loss))
         self._held_out.setData(*_columns(held_out))
         self._best.setData(*_columns([] if best is None else [held_out[best]]))
@@ -117,9 +133,10 @@ class ScoreHistogram(_Plot):
     threshold_chosen = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("peaks", "score", parent)
+        super().__init__("peaks", "Scores of the peaks, and the threshold", parent)
         self._scores: NDArray[np.float32] = np.empty(0, np.float32)
         self._colours = Colours()
+        self._count(self._scores)
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=1)
         self.item.addItem(self._bars)
         self._line = pg.InfiniteLine(0, movable=True, hoverPen=pg.mkPen("#ffffff", width=4))
@@ -141,23 +158,28 @@ class ScoreHistogram(_Plot):
         """Draw the scores of all peaks and the line at the threshold."""
         scores = scores[np.isfinite(scores)]
         self._line.setVisible(len(scores) > 0)
-        if scores is not self._scores:
+        self.set_filled(len(scores) > 0)
+        if not np.array_equal(scores, self._scores):
             self._scores = scores
-            self._counts, edges = np.histogram(scores, BINS) if len(scores) else (np.zeros(1), np.arange(2.0))
-            self._centres, self._width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-            # The few good peaks must be seen beside the many bad ones.
-            self.item.setYRange(0, max(float(np.sqrt(self._counts).max()), 1), padding=0.02)
-            self.item.setXRange(float(edges[0]), float(edges[-1]), padding=0.02)
-            self.item.getAxis("left").setTicks([_root_ticks(float(self._counts.max()))])
+            self._count(scores)
         kept = self._centres >= threshold
         brushes = [pg.mkBrush(self._colours.kept if k else self._colours.dropped) for k in kept]
         self._bars.setOpts(
-            x=self._centres, height=np.sqrt(self._counts), width=self._width, brushes=brushes, pen=None
+            x=self._centres, height=self._heights, width=self._width, brushes=brushes, pen=None
         )
         if np.isfinite(threshold):
             blocked = self._line.blockSignals(True)
             self._line.setValue(threshold)
             self._line.blockSignals(blocked)
+
+    def _count(self, scores: NDArray[np.float32]) -> None:
+        counts, edges = np.histogram(scores, BINS) if len(scores) else (np.zeros(1), np.arange(2.0))
+        self._centres, self._width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+        # The few good peaks must be seen beside the many bad ones.
+        self._heights = np.sqrt(counts)
+        self.item.setYRange(0, max(float(self._heights.max()), 1), padding=0.02)
+        self.item.setXRange(float(edges[0]), float(edges[-1]), padding=0.02)
+        self.item.getAxis("left").setTicks([_root_ticks(float(counts.max()))])
 
     def _moved(self) -> None:
         self.threshold_chosen.emit(float(self._line.value()))

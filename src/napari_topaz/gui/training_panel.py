@@ -9,6 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.events import EpochDone, Event, StepDone
+from napari_topaz.gui.fold import heading
+from napari_topaz.gui.guide import Guide
 from napari_topaz.gui.plots import Colours, CurvesPlot
 
 
@@ -17,30 +19,43 @@ class TrainingPanel(QWidget):
 
     Signals
     -------
-    train
-        She wants to train.
+    train, save_model, load_model
+        A button was pressed.
     """
 
     train = Signal()
+    save_model = Signal()
+    load_model = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.button = QPushButton("Train")
         self.button.setObjectName("train")
         self.button.clicked.connect(self.train.emit)
+        self.load_button = QPushButton("Load …")
+        self.load_button.clicked.connect(self.load_model.emit)
+        self.save_button = QPushButton("Save …")
+        self.save_button.clicked.connect(self.save_model.emit)
         self.plot = CurvesPlot()
         self.summary = QLabel()
         self.summary.setObjectName("summary")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.button, self.plot, self.summary):
-            layout.addWidget(widget)
+        layout.setSpacing(2)
+        layout.addLayout(heading("3 · Train", self.load_button, self.save_button, self.button))
+        layout.addWidget(self.plot)
+        layout.addWidget(self.summary)
         self.clear()
 
-    def enable(self, reason: str | None) -> None:
-        """Enable the button, or say why it cannot work."""
-        self.button.setEnabled(reason is None)
-        self.button.setToolTip(reason or "Learn from the labels; heat map and picks follow while it learns.")
+    def enable(self, guide: Guide) -> None:
+        """Enable the buttons that can work, and say of the others why not."""
+        for button, reason, tip in (
+            (self.button, guide.train, "Learn from the labels; heat map and picks follow while it learns."),
+            (self.save_button, guide.save_model, "Save the model, to pick with it later or on a cluster."),
+            (self.load_button, guide.load, "Take a model that was trained before, instead of training."),
+        ):
+            button.setEnabled(reason is None)
+            button.setToolTip(reason or tip)
 
     def clear(self) -> None:
         """Empty the curves: a new training begins."""

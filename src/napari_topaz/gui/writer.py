@@ -50,7 +50,7 @@ def write_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 def _picks(data: NDArray[Any], meta: dict[str, Any]) -> Picks:
     features = meta.get("features", {})
     n = len(data)
-    scores = np.asarray(features["score"], np.float32) if "score" in features else None
+    scores = np.asarray(features["score"], np.float32) if "score" in features else np.full(n, np.nan, "f4")
     kinds = np.full(n, Kind.PICK, np.uint8)
     if "kind" in features:
         kinds[np.asarray(features["kind"], str) == "no particle"] = Kind.NOT_PARTICLE
