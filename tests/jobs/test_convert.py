@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import SHAPE, run
 
 from napari_topaz.events import JobError, Warned
 from napari_topaz.files import FileError, read_picks, write_picks
 from napari_topaz.jobs.convert import Conversion, convert
 from napari_topaz.picks import Picks
+from worlds import SHAPE, run
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_flip_without_a_height_is_refused(table, tmp_path) -> None:
 
 
 def test_picks_outside_are_refused_with_the_remedy(table, tmp_path, world) -> None:
-    with pytest.raises(FileError, match="outside.*--scale"):
+    with pytest.raises(FileError, match=r"outside.*--scale"):
         run(convert(table, tmp_path / "out.csv", Conversion(scale=40), files=files(world)))
     assert not (tmp_path / "out.csv").exists()
 

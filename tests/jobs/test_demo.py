@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from worlds import run
 
 from napari_topaz.events import JobError
 from napari_topaz.files import read_picks
@@ -14,6 +13,7 @@ from napari_topaz.jobs.simulate import Simulated
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 from napari_topaz.settings import SimulateSettings
+from worlds import run
 
 
 @pytest.mark.slow

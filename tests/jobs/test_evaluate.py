@@ -48,7 +48,7 @@ def test_names_may_differ_in_folder_and_suffix() -> None:
 
 
 def test_other_micrographs_altogether_are_refused() -> None:
-    with pytest.raises(FileError, match="'z'.*'a'"):
+    with pytest.raises(FileError, match=r"'z'.*'a'"):
         evaluate({"z": PICKS["a"]}, TARGETS, 5)
 
 

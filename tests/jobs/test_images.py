@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import run
 
 from napari_topaz.events import JobError, Saved
 from napari_topaz.files import read_micrograph
@@ -13,6 +12,7 @@ from napari_topaz.jobs.pick import score_one
 from napari_topaz.jobs.preparing import prepare_source
 from napari_topaz.jobs.preprocess import preprocess
 from napari_topaz.settings import PickSettings, PreprocessSettings
+from worlds import run
 
 HOW = PreprocessSettings(diameter=64, particle_pixels=16)
 
@@ -37,6 +37,6 @@ def test_preprocessed_micrographs_are_what_the_network_sees(world, tmp_path) -> 
 
 def test_originals_are_never_overwritten(world) -> None:
     before = world.files[0].path.read_bytes()
-    with pytest.raises(JobError, match="mic_0.mrc is a micrograph"):
+    with pytest.raises(JobError, match=r"mic_0.mrc is a micrograph"):
         run(preprocess(world.files, HOW, world.folder))
     assert world.files[0].path.read_bytes() == before

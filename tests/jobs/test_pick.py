@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 import pytest
-from worlds import run
 
 from napari_topaz.events import JobError, MicrographDone, Started
 from napari_topaz.files import read_micrograph
@@ -16,6 +15,7 @@ from napari_topaz.micrograph import MicrographFile
 from napari_topaz.preprocess import prepare
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import PickSettings
+from worlds import run
 
 FAST = PickSettings(symmetries=False)
 
@@ -58,7 +58,7 @@ def test_a_broken_micrograph_does_not_stop_the_others(world, model, tmp_path) ->
 
 
 def test_if_all_fail_so_does_the_job(model, tmp_path) -> None:
-    with pytest.raises(JobError, match="None of the 2 micrographs could be used; a: .*a.mrc"):
+    with pytest.raises(JobError, match=r"None of the 2 micrographs could be used; a: .*a.mrc"):
         run(pick([MicrographFile(tmp_path / "a.mrc"), MicrographFile(tmp_path / "b.mrc")], model))
 
 
@@ -107,7 +107,7 @@ def test_margin_is_in_angstrom(model) -> None:
 
 def test_a_length_without_a_pixel_size_is_refused(model) -> None:
     nobody_knows = model.with_card(pixel_size=None)
-    with pytest.raises(ValueError, match="pixel size of 'm'.*--pixel-size"):
+    with pytest.raises(ValueError, match=r"pixel size of 'm'.*--pixel-size"):
         picks_of(spikes((1, 1, 1.0)), nobody_knows, PickSettings(suppression_radius=10.0))
 
 

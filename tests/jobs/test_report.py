@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from worlds import SHAPE
 
 from napari_topaz.jobs.evaluate import evaluate
 from napari_topaz.jobs.pick import picks_of, score_one
 from napari_topaz.jobs.preparing import prepare_source
 from napari_topaz.jobs.report import Scene, _draw_picks, draw_report, round_length
+from worlds import SHAPE
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import run
 
 from napari_topaz.events import JobError, Saved
 from napari_topaz.files import FileError, read_picks
 from napari_topaz.jobs.saving import RECIPE_FILE, Destination, check_writable, open_output
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
+from worlds import run
 
 A = Picks([[1.25, 2.5], [3, 4]], [0.1, -7.3])
 B = Picks([[9, 8]], [5.0])
@@ -89,7 +89,7 @@ def test_picks_of_another_model_are_not_mixed_in(tmp_path, folder) -> None:
     path = tmp_path / ("out" if folder else "out.star")
     run(open_output(destination(path, folder=folder)).write("a", A))
     other = destination(path, folder=folder, recipe={"model": "m2"})
-    with pytest.raises(JobError, match="another model.*--resume"):
+    with pytest.raises(JobError, match=r"another model.*--resume"):
         open_output(other, resume=True)
     assert open_output(other).done == frozenset()
 

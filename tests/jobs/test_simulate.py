@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from worlds import run
 
 from napari_topaz.events import MicrographDone
 from napari_topaz.files import find_micrographs, read_micrograph, read_picks
 from napari_topaz.jobs.simulate import TRUTH_FILE, simulate
 from napari_topaz.settings import SimulateSettings
 from napari_topaz.simulate import simulate as simulated
+from worlds import run
 
 SMALL = SimulateSettings(micrographs=2, size=128, particles=4, diameter=60)
 

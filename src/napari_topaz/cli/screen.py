@@ -31,6 +31,7 @@ class Screen:
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
         self._done = 0
+        self._tried = 0
         self._clock = time.monotonic()
         #: Set by Ctrl-C; jobs take it as their stop token.
         self.stop = threading.Event()
@@ -77,7 +78,9 @@ class Screen:
             print(text)
         sys.stdout.flush()
         if self.failed:
-            print(f"Error: {len(self.failed)} micrographs failed: {_first(self.failed)}.", file=sys.stderr)
+            count, some = len(self.failed), _first(self.failed)
+            what = f"{count} of {self._tried} micrographs failed" if self._tried else f"{count} failed"
+            print(f"Error: {what}: {some}.", file=sys.stderr)
         if self.stop.is_set():
             print("Error: stopped before the end; what was done so far is kept.", file=sys.stderr)
         return int(bool(self.failed) or self.stop.is_set())
@@ -95,6 +98,7 @@ class Screen:
                 meter.say(_epoch_line(event))
             case MicrographDone():
                 self._done += 1
+                self._tried += 1
                 if event.error is not None:
                     self.failed[event.name] = event.error
                     meter.say(f"Warning: {event.name} failed: {event.error}")
