@@ -1,0 +1,77 @@
+"""There is always one next step, and a reason for each button that cannot work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_topaz.gui.guide import ENOUGH_LABELS, guide
+from napari_topaz.gui.workspace import Workspace
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.settings import PreprocessSettings
+
+from .conftest import micrograph
+
+
+def spread(n: int) -> np.ndarray:
+    return np.stack([np.full(n, 50), 30 * np.arange(1, n + 1)], axis=1)
+
+
+def test_from_nothing_to_saved() -> None:
+    workspace = Workspace()
+    steps = [guide(workspace, None)]
+    assert (steps[-1].emphasis, steps[-1].train) == ("open", "Open micrographs first.")
+    workspace.add([micrograph("a"), micrograph("b")])
+    steps.append(guide(workspace, None))
+    assert "diameter" in steps[-1].next_step
+    assert "diameter" in (steps[-1].train or "")
+    workspace.change(preprocess=PreprocessSettings(diameter=20.0))
+    steps.append(guide(workspace, None))
+    assert "Click the centres of 10" in steps[-1].next_step
+    workspace.label("a", spread(4), Kind.PARTICLE)
+    steps.append(guide(workspace, None))
+    assert "Click 6 more" in steps[-1].next_step
+    assert steps[-1].train is None
+    workspace.label("b", spread(6), Kind.PARTICLE)
+    steps.append(guide(workspace, None))
+    assert (steps[-1].next_step, steps[-1].emphasis) == ("Press Train.", "train")
+    workspace.set_model(SimpleNamespace(card=SimpleNamespace(threshold=0.0)))
+    steps.append(guide(workspace, None))
+    assert (steps[-1].emphasis, steps[-1].pick, steps[-1].save_model) == ("pick", None, None)
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
+    steps.append(guide(workspace, None))
+    assert (steps[-1].emphasis, steps[-1].save) == ("save", None)
+    workspace.mark_saved(Path("picks.star"))
+    steps.append(guide(workspace, None))
+    assert "picks.star" in steps[-1].next_step
+    assert len({step.next_step for step in steps}) == len(steps)
+
+
+def test_a_silent_file_needs_a_pixel_size() -> None:
+    workspace = Workspace()
+    workspace.add([micrograph("a", pixel_size=None)])
+    assert "pixel size" in guide(workspace, None).next_step
+    workspace.change(preprocess=PreprocessSettings(pixel_size=1.5, diameter=30))
+    assert "Click" in guide(workspace, None).next_step
+
+
+def test_labels_of_no_particle_do_not_count(workspace: Workspace) -> None:
+    workspace.label("a", spread(ENOUGH_LABELS), Kind.NOT_PARTICLE)
+    assert guide(workspace, None).train is not None
+
+
+def test_while_something_runs_nothing_else_can_start(workspace: Workspace) -> None:
+    workspace.label("a", spread(ENOUGH_LABELS), Kind.PARTICLE)
+    busy = guide(workspace, "Training")
+    for reason in (busy.train, busy.pick, busy.save, busy.load):
+        assert reason is not None
+        assert "Training" in reason
+    assert busy.label is None  # labelling goes on
+
+
+def test_labels_on_one_micrograph_only_are_pointed_out(workspace: Workspace) -> None:
+    workspace.label("a", spread(ENOUGH_LABELS), Kind.PARTICLE)
+    assert "next micrograph" in guide(workspace, None).next_step
