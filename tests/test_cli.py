@@ -168,6 +168,9 @@ def test_info(world, model, call, tmp_path) -> None:
     assert (network["diameter"], network["epochs"]) == (64.0, 2)
     assert (picks["picks"], picks["micrographs"]) == (40, 4)
     assert "240 px" in call("info", world.files[0].path).out
+    write_picks(tmp_path / "boxes", world.truth, format="box", box_size=32)
+    assert "picks 40, micrographs 4" in call("info", tmp_path / "boxes").out
+    assert len(call("info", world.folder, "--json").json["files"]) == 4
     broken = tmp_path / "x.mrc"
     broken.write_bytes(b"no")
     said = call("info", broken, world.files[0].path)
@@ -186,6 +189,21 @@ def test_convert(world, call, tmp_path) -> None:
     np.testing.assert_allclose(moved.yx[:, 0], 119 - world.truth["mic_0"].yx[:, 0] / 2, atol=1e-3)
     said = call("convert", world.labels, tmp_path / "boxes", "--format", "box", "--box-size", 40)
     assert len(list((tmp_path / "boxes").glob("*.box"))) == 4
+
+
+def test_published_boxes_reach_their_published_precision(shared, call, tmp_path) -> None:
+    """Real boxes: half the scale, y from the other edge."""
+    data = shared / "data" / "bgal_empiar10017"
+    micrographs, picks = data / "micrographs", data / "picks"
+    out = tmp_path / "topaz.star"
+    said = call(
+        "convert", picks / "topaz_published", out, "--scale", 0.5, "--flip-y", "--micrographs", micrographs
+    )
+    assert said.code == 0, said.err
+    words = ["--targets", picks / "labels_cryoppp.star", "--radius", "27px", "--json"]
+    assert call("evaluate", "--picks", out, *words).json["average_precision"] == pytest.approx(0.71, abs=0.01)
+    unflipped = call("evaluate", "--picks", picks / "topaz_published", *words)
+    assert unflipped.json["average_precision"] < 0.05
 
 
 # ── pick: streaming, resuming, broken micrographs ──────────────────────────────────────────────

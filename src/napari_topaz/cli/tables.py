@@ -134,12 +134,22 @@ def describe(spec: str) -> list[dict[str, Any]]:
     """Describe one argument: a model, a file of picks, or micrographs."""
     from napari_topaz.files import PICK_FORMATS, find_micrographs
 
-    suffix = Path(spec).suffix.lower()
+    path, suffix = Path(spec), Path(spec).suffix.lower()
     if suffix == ".safetensors":
-        return [_describe_model(Path(spec))]
-    if not spec.startswith("@") and any(suffix in f.suffixes for f in PICK_FORMATS.values()):
-        return [_describe_picks(Path(spec))]
+        return [_describe_model(path)]
+    of_picks = {ending for format_ in PICK_FORMATS.values() for ending in format_.suffixes}
+    if suffix in of_picks and not spec.startswith("@"):
+        return [_describe_picks(path)]
+    if path.is_dir() and not _has_micrographs(path):
+        return [_describe_picks(path)]
     return [_describe_micrograph(f) for f in find_micrographs([spec])]
+
+
+def _has_micrographs(folder: Path) -> bool:
+    from napari_topaz.files import MICROGRAPH_FORMATS
+
+    endings = {ending for format_ in MICROGRAPH_FORMATS.values() for ending in format_.suffixes}
+    return any(endings & {suffix.lower() for suffix in file.suffixes} for file in folder.iterdir())
 
 
 def _describe_micrograph(file: MicrographFile) -> dict[str, Any]:
