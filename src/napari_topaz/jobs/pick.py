@@ -147,7 +147,7 @@ def pick(
     write: Callable[[str, Picks], Iterable[Event]] = lambda name, picks: (),
     cache: PreparedCache | None = None,
 ) -> Job[dict[str, Picks]]:
-    """Pick many micrographs, one in memory at a time.
+    """Pick many micrographs, one in memory at a time; returns picks by micrograph name.
 
     Parameters
     ----------
@@ -172,36 +172,23 @@ def pick(
     ------
     Started, MicrographDone (with picks, or with an error where that micrograph is broken)
 
-    Returns
-    -------
-    dict of str to Picks
-        By micrograph name.
-
     Raises
     ------
     JobError
         Where all micrographs fail, or there is no such device.
     """
     model = on_device(model, device)
+    done: dict[str, Picks] = {}
 
     def work(prepared: Prepared) -> Picks:
-        scores = score_one(prepared, model, settings)
-        return picks_of(scores, model, settings, pixel_size=prepared.pixel_size)
-
-    done: dict[str, Picks] = {}
+        return picks_of(score_one(prepared, model, settings), model, settings, pixel_size=prepared.pixel_size)
 
     def keep(name: str, found: Picks) -> Iterable[Event]:
         done[name] = found
         return write(name, found)
 
+    todo, how = [f for f in files if f.name not in skip], model.card.preprocess
     yield from over_micrographs(
-        "Picking",
-        [f for f in files if f.name not in skip],
-        model.card.preprocess,
-        work,
-        keep=keep,
-        picks=lambda found: found,
-        stop=stop,
-        cache=cache,
+        "Picking", todo, how, work, keep=keep, picks=lambda found: found, stop=stop, cache=cache
     )
     return done

@@ -54,24 +54,17 @@ def over_micrographs(
 
     Parameters
     ----------
-    what : str
-        The stage, for people.
-    sources : sequence of MicrographFile or Micrograph
-        Read one ahead.
-    preprocess : PreprocessSettings
-        How.
+    what, sources, preprocess
+        The stage, for people; micrographs (read one ahead); how to preprocess them.
     work : callable
         From a preprocessed micrograph to its result.
     keep : callable
-        Called with name and result right after the work, to write or collect it (results are not
-        held here); its events are passed on. An error in it ends the job: a full disk is not a
-        broken micrograph.
+        Called with name and result, to write or collect it; its events are passed on. An error in
+        it ends the job: a full disk is not a broken micrograph.
     picks : callable
         The picks in a result, for the event.
-    stop : StopToken, optional
-        Where set, the job ends with what it has.
-    cache : PreparedCache, optional
-        Of preprocessed micrographs.
+    stop, cache
+        Where set, the job ends with what it has; preprocessed micrographs of earlier jobs.
 
     Yields
     ------
@@ -87,13 +80,9 @@ def over_micrographs(
     JobError
         Where all micrographs fail.
     """
-
-    def read(source: Source) -> Prepared:
-        return cache.prepare(source, preprocess) if cache else prepare_source(source, preprocess)
-
     yield Started(what, len(sources))
     failed: dict[str, str] = {}
-    for source, future in read_ahead(sources, read):
+    for source, future in read_ahead(sources, _reader(preprocess, cache)):
         if stop is not None and stop.is_set():
             return failed
         try:
@@ -107,6 +96,15 @@ def over_micrographs(
     if failed and len(failed) == len(sources):
         raise JobError(_all_failed(failed))
     return failed
+
+
+def _reader(preprocess: PreprocessSettings, cache: PreparedCache | None) -> Callable[[Source], Prepared]:
+    def read(source: Source) -> Prepared:
+        if cache is not None:
+            return cache.prepare(source, preprocess)
+        return prepare_source(source, preprocess)
+
+    return read
 
 
 def _all_failed(failed: dict[str, str]) -> str:
