@@ -101,4 +101,6 @@ def test_sample_data_is_made_once_and_ready_for_the_dock(tmp_path: Path, monkeyp
     assert (len(offer["files"]), offer["diameter"]) == (2, small.diameter)
     monkeypatch.setattr(sample_data, "simulate", None)  # the second time it lies in the cache
     assert len(sample_data.simulated_micrographs()) == 1
-    assert sorted(p.name for p in (tmp_path / "napari-topaz").iterdir()) == [offer["files"][0].path.parent.name]
+    assert sorted(p.name for p in (tmp_path / "napari-topaz").iterdir()) == [
+        offer["files"][0].path.parent.name
+    ]

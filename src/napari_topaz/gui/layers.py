@@ -117,22 +117,31 @@ class Layers:
 
     def show(self, picture: Picture) -> None:
         """Draw a micrograph with its labels and picks."""
-        first = self.picture is None
-        if self.picture is None or self.picture.name != picture.name:
+        first, before = self.picture is None, self.picture
+        if before is None or before.name != picture.name:
             self._score_map = None
-        resized = self.picture is not None and self.picture.shape != picture.shape
+        look_at_all = self._image is None or before is None or before.shape != picture.shape
         self.picture = picture
         with self._silence():
             self._make_missing()
             self._draw_image()
             self._draw_heat_map()
+        if look_at_all:
+            self._look_at_all()
         self._draw_labels()
         self._draw_picks()
-        if first or resized:
-            self._viewer.reset_view()
         if first:
             self._viewer.canvas.overlays.scale_bar.visible = True
             self.label_next(self.kind)
+
+    def _look_at_all(self) -> None:
+        """Fit the view to the micrograph alone: points may lie beyond its edges."""
+        with self._silence():
+            for layer in (self._picks, self._labels):
+                if layer is not None:
+                    layer.selected_data = set()
+                    layer.data = np.empty((0, 2), np.float32)
+        self._viewer.reset_view()
 
     def show_scores(self, score_map: ScoreMap) -> None:
         """Draw the heat map of the shown micrograph; those of others are ignored."""
@@ -349,9 +358,9 @@ class Layers:
                 if self._image is not None:
                     self._draw_image()
                 self._draw_heat_map()
-            self._draw_labels()
             if old.preprocess.pixel_size != new.preprocess.pixel_size:
-                self._viewer.reset_view()
+                self._look_at_all()
+            self._draw_labels()
         if old.pick.threshold != new.pick.threshold:
             self._tone_heat_map()
         if (old.preprocess, old.pick.threshold) != (new.preprocess, new.pick.threshold):

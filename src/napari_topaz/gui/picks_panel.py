@@ -36,10 +36,12 @@ class PicksPanel(QWidget):
         self.histogram.threshold_chosen.connect(self.threshold_chosen.emit)
         self.number = NumberBox(optional=True, bounds=(-1000, 1000), step=0.25)
         self.number.setObjectName("threshold")
+        self.number.setMinimumWidth(110)
         self.number.setPlaceholderText("")
         self.number.setToolTip("Lowest score of a pick.")
         self.number.changed.connect(lambda: self.threshold_chosen.emit(self.number.value()))
         self.reset = QPushButton("Reset")
+        self.reset.setMaximumWidth(64)
         self.reset.setToolTip("Take the threshold that the model suggests.")
         self.reset.clicked.connect(lambda: self.threshold_chosen.emit(None))
         self.count = QLabel()
@@ -70,7 +72,7 @@ class PicksPanel(QWidget):
         """Draw the scores of the shown micrograph; `chosen`: the threshold is hers, not the model's."""
         self.histogram.show_scores(scores, threshold)
         self.number.setEnabled(math.isfinite(threshold))
-        self.number.set_value(round(threshold, 3) if math.isfinite(threshold) else None)
+        self.number.set_value(round(threshold, 2) if math.isfinite(threshold) else None)
         self.reset.setEnabled(chosen)
         self.count.setText("" if count is None else f"{count} particles")
 
