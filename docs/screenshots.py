@@ -40,7 +40,7 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
     shoot(viewer, folder / "1_empty.png")
     viewer.open_sample("napari-topaz", "simulated")
-    wait_until(lambda: dock._layers.shown is not None)
+    wait_until(lambda: dock.layers.shown is not None)
     shoot(viewer, folder / "2_opened.png")
     for index in range(2):
         label(dock, index, 8)
@@ -57,7 +57,7 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     dock.picks.pick_button.click()
     wait_until(lambda: dock.job_bar.running is None, 300)
     shoot(viewer, folder / "7_all_picked.png")
-    dock.save(folder / "picks.star")
+    dock.actions_.save(folder / "picks.star")
     wait_until(lambda: dock.job_bar.running is None)
     viewer.theme = "light"
     shoot(viewer, folder / "8_saved_light.png")
@@ -68,7 +68,7 @@ def label(dock: ParticlePicker, index: int, count: int) -> None:
     _, truth = simulate(SETTINGS, index)
     name = dock.workspace.names[index]
     dock.workspace.show(name)
-    wait_until(lambda: dock._layers.shown == name)
+    wait_until(lambda: dock.layers.shown == name)
     for yx in truth.yx[:count]:
         dock._viewer.layers["labels"].add(yx)
 

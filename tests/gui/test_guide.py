@@ -44,7 +44,7 @@ def test_from_nothing_to_saved() -> None:
         workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
     steps.append(guide(workspace, None))
     assert (steps[-1].emphasis, steps[-1].save) == ("save", None)
-    workspace.mark_saved(Path("picks.star"))
+    workspace.mark_saved(Path("picks.star"), workspace.changes)
     steps.append(guide(workspace, None))
     assert "picks.star" in steps[-1].next_step
     assert len({step.next_step for step in steps}) == len(steps)

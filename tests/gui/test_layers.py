@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_topaz.gui.layers import LOOKS, METADATA
+from napari_topaz.gui.looks import LOOKS, METADATA
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import PickSettings, PreprocessSettings

@@ -14,7 +14,7 @@ from npe2 import PluginManager, PluginManifest
 import napari_topaz
 from napari_topaz.files import PICK_FORMATS, read_picks
 from napari_topaz.gui import reader, sample_data
-from napari_topaz.gui.layers import METADATA
+from napari_topaz.gui.looks import METADATA
 from napari_topaz.gui.writer import write_points
 from napari_topaz.settings import SimulateSettings
 

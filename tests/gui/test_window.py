@@ -67,7 +67,7 @@ def type_in(qtbot: QtBot, box: NumberBox, text: str) -> None:
 def open_world(qtbot: QtBot, dock: ParticlePicker, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialogs, "ask_folder", lambda parent: folder)
     press(qtbot, dock.micrographs.folder_button)
-    qtbot.waitUntil(lambda: dock._layers.shown == "mic_0")
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_0")
 
 
 def click_in_picture(viewer, yx: np.ndarray) -> None:
@@ -93,7 +93,7 @@ def test_from_an_empty_window_to_saved_picks(
     qtbot.waitUntil(lambda: "Click the centres" in dock.hint.text())
     for name in ("mic_0", "mic_1"):
         dock.micrographs.view.selectRow(dock.micrographs.table.row_of(name))
-        qtbot.waitUntil(lambda name=name: dock._layers.shown == name)
+        qtbot.waitUntil(lambda name=name: dock.layers.shown == name)
         for yx in truth[name][:8]:
             click_in_picture(viewer, yx)
     dock.particle.advanced.button.click()
@@ -118,7 +118,7 @@ def test_from_an_empty_window_to_saved_picks(
     qtbot.waitUntil(lambda: idle(dock) and path.exists())
     saved = read_picks(path)
     assert set(saved) == set(truth)
-    shown = dock._layers.shown
+    shown = dock.layers.shown
     drawn = np.concatenate([viewer.layers["labels"].data, viewer.layers["picks"].data])
     np.testing.assert_allclose(saved[shown].yx, drawn, atol=1e-3)  # what is drawn is what is saved
     assert "Saved to picks.star" in dock.hint.text()
@@ -249,16 +249,16 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
 
 def test_a_file_that_cannot_be_read_is_named(qtbot: QtBot, dock: ParticlePicker, tmp_path: Path) -> None:
     (tmp_path / "broken.mrc").write_bytes(b"no micrograph")
-    dock.open_paths([tmp_path])
+    dock.opening.open_paths([tmp_path])
     qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message)
-    dock.open_paths([tmp_path / "missing"])
+    dock.opening.open_paths([tmp_path / "missing"])
     assert "missing" in dock.job_bar.message
 
 
 def test_layers_of_the_reader_are_taken_over(qtbot: QtBot, viewer, dock: ParticlePicker, world) -> None:
     folder = world[0]
     viewer.open(str(folder / "mic_0.mrc"), plugin="napari-topaz")
-    qtbot.waitUntil(lambda: dock._layers.shown == "mic_0")
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_0")
     viewer.open([str(folder / "mic_1.mrc"), str(folder / "mic_2.mrc")], plugin="napari-topaz")
     qtbot.waitUntil(lambda: len(dock.workspace.names) == 3 and len(viewer.layers) == 4)
 
@@ -269,9 +269,9 @@ def test_the_keys_go_through_the_micrographs(
     open_world(qtbot, dock, world[0], monkeypatch)
     canvas = viewer.window._qt_viewer.canvas.native
     qtbot.keyClick(canvas, Qt.Key.Key_N)
-    qtbot.waitUntil(lambda: dock._layers.shown == "mic_1")
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_1")
     qtbot.keyClick(canvas, Qt.Key.Key_PageUp)
-    qtbot.waitUntil(lambda: dock._layers.shown == "mic_0")
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_0")
 
 
 def test_both_themes(qtbot: QtBot, viewer, dock: ParticlePicker) -> None:

@@ -127,6 +127,17 @@ def test_picks_of_another_model_or_of_other_options_are_forgotten(workspace: Wor
         assert not workspace.is_picked("a")
 
 
+def test_picks_of_another_model_are_drawn_until_new_ones_come_but_never_saved(workspace: Workspace) -> None:
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[10, 10]], [1.0]))
+    workspace.set_model(model())
+    assert len(workspace.picks("a")) == 1  # it is shown
+    assert len(workspace.picks("b")) == 0
+    assert workspace.results == {}
+    workspace.set_candidates("a", Picks([[20, 20], [90, 90]], [1.0, 1.0]))
+    assert len(workspace.results["a"]) == 2
+
+
 def test_picks_survive_the_threshold_and_labels_survive_everything(workspace: Workspace) -> None:
     workspace.label("b", [[10, 10]], Kind.PARTICLE)
     workspace.set_candidates("a", Picks([[10, 10]], [1.0]))

@@ -17,7 +17,8 @@ LEAST_LABELS = 3
 class Guide:
     """One line of advice, and per button the reason why it is disabled (None where it works).
 
-    `emphasis` names the button of the next step: open, train, pick, save; None where it is no button.
+    `emphasis` names the button of the next step, open, train, pick, save; or the number she must
+    type: diameter, pixel_size; None where it is neither.
     """
 
     next_step: str
@@ -83,7 +84,7 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
     if running:
         return f"{running} … Stop keeps what is done so far.", None
     if (reason := _why_no_lengths(workspace)) is not None:
-        return reason, None
+        return reason, "pixel_size" if workspace.pixel_size() is None else "diameter"
     if workspace.model is not None:
         return _next_step_with_model(workspace)
     return _next_step_of_labelling(workspace)
@@ -108,6 +109,6 @@ def _next_step_with_model(workspace: Workspace) -> tuple[str, str | None]:
             "Drag the threshold until the circles look right, then press Pick all; "
             "or correct picks and train again."
         ), "pick"
-    if workspace.unsaved or workspace.saved_to is None:
+    if workspace.saved_to is None or workspace.unsaved:
         return "Look through the micrographs (keys N and B), then save the picks.", "save"
     return f"Saved to {workspace.saved_to.name}. Correct picks and train again, or you are done.", None

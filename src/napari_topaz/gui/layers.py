@@ -18,6 +18,16 @@ from napari.layers import Image, Points
 from psygnal import Signal
 
 from napari_topaz.gui.display import Picture
+from napari_topaz.gui.looks import (
+    HEAT_RANGE,
+    LOOKS,
+    METADATA,
+    PICK_COLOUR,
+    UNKNOWN_DIAMETER,
+    heat_map_layer,
+    image_layer,
+    points_layer,
+)
 from napari_topaz.gui.workspace import Options, Workspace
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
@@ -25,29 +35,6 @@ from napari_topaz.score_map import ScoreMap
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-#: Key of what the package writes into a layer's metadata.
-METADATA = "napari_topaz"
-#: Circles drawn before the diameter is known: this part of the micrograph's longer side.
-UNKNOWN_DIAMETER = 1 / 40
-#: Thickness of the circles, as a part of their diameter.
-LINE_WIDTH = 0.09
-#: The heat map fades in and saturates at this many standard deviations of the scores round the threshold.
-HEAT_RANGE = 1.5
-#: Kinds of labels: text in the features, colour and symbol on the screen.
-LOOKS = {
-    Kind.PARTICLE: ("particle", "#5dff7a", "disc"),
-    Kind.NOT_PARTICLE: ("no particle", "#ff5a6e", "x"),
-}
-PICK_COLOUR = "#35c9ff"
-#: From nothing through violet and orange to yellow; transparent where there is nothing to see.
-HEAT_COLOURS = [
-    [0.25, 0.00, 0.45, 0.00],
-    [0.45, 0.05, 0.55, 0.18],
-    [0.85, 0.22, 0.38, 0.45],
-    [0.98, 0.55, 0.15, 0.60],
-    [1.00, 0.88, 0.35, 0.70],
-]
 
 
 class Layers:
@@ -83,7 +70,7 @@ class Layers:
         workspace.labels_changed.connect(self._on_labels_changed)
         workspace.picks_changed.connect(self._on_picks_changed)
         workspace.options_changed.connect(self._on_options_changed)
-        workspace.model_changed.connect(self._on_model_changed)
+        workspace.model_changed.connect(self._tone_heat_map)
 
     @property
     def _viewer(self) -> ViewerModel:
@@ -168,20 +155,17 @@ class Layers:
         common: dict[str, Any] = {"axis_labels": ("y", "x"), **self._geometry(1.0, 0.0)}
         layers = self._viewer.layers
         if self._image is None:
-            self._image = Image(np.zeros((2, 2), np.float32), name="micrograph", colormap="gray", **common)
+            self._image = image_layer(**common)
             layers.insert(0, self._image)
         if self._heat is None:
-            self._heat = Image(np.zeros((2, 2), np.float32), name="heat map", **common)
-            self._heat.colormap = {"colors": HEAT_COLOURS, "name": "topaz heat"}
-            self._heat.interpolation2d = "linear"
+            self._heat = heat_map_layer(**common)
             layers.insert(layers.index(self._image) + 1, self._heat)
-        points = {"ndim": 2, "face_color": "transparent", "border_width": LINE_WIDTH, **common}
         if self._picks is None:
-            self._picks = Points(name="picks", border_color=PICK_COLOUR, **points)
+            self._picks = points_layer("picks", PICK_COLOUR, **common)
             self._picks.events.data.connect(self._on_picks_edited)
             layers.insert(layers.index(self._heat) + 1, self._picks)
         if self._labels is None:
-            self._labels = Points(name="labels", border_color=LOOKS[Kind.PARTICLE][1], **points)
+            self._labels = points_layer("labels", LOOKS[Kind.PARTICLE][1], **common)
             self._labels.events.data.connect(self._on_labels_edited)
             layers.insert(layers.index(self._picks) + 1, self._labels)
         for layer in (self._image, self._heat, self._picks, self._labels):
@@ -330,8 +314,7 @@ class Layers:
             self._workspace.set_labels(name, labels + Picks.labels(new))
 
     def _on_removed(self, event: Any) -> None:
-        roles = ("_image", "_heat", "_picks", "_labels")
-        for role in roles:
+        for role in ("_image", "_heat", "_picks", "_labels"):
             if event.value is getattr(self, role):
                 setattr(self, role, None)
                 self.lost_changed.emit()
@@ -346,9 +329,6 @@ class Layers:
     def _on_picks_changed(self, name: str) -> None:
         if name == self.shown:
             self._draw_picks()
-
-    def _on_model_changed(self) -> None:
-        self._tone_heat_map()
 
     def _on_options_changed(self, old: Options, new: Options) -> None:
         if self.picture is None:

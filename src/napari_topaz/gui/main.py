@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from napari_topaz.events import EpochDone, Event, MicrographDone
-from napari_topaz.files import find_micrographs
-from napari_topaz.files.errors import FileError
-from napari_topaz.gui import dialogs, tasks
-from napari_topaz.gui.display import Picture
+from napari_topaz.gui import dialogs
+from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.guide import guide
-from napari_topaz.gui.job_bar import JobBar, explain
-from napari_topaz.gui.layers import METADATA
+from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
+from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
 from napari_topaz.gui.plots import Colours
 from napari_topaz.gui.session import session_of
 from napari_topaz.gui.training_panel import TrainingPanel
-from napari_topaz.gui.workspace import Options, Source
+from napari_topaz.gui.workspace import Options
 from napari_topaz.micrograph import MicrographFile
-from napari_topaz.picks import Kind, Picks
+from napari_topaz.picks import Picks
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Layer
 
 #: The button of the next step.
 EMPHASIS = "QPushButton { background: #1f7a9e; color: white; } QPushButton:hover { background: #2891ba; }"
-#: How often to look whether a picture is ready, in ms.
-POLL = 15
+#: The number that she must type next.
+REQUIRED = "QAbstractSpinBox { border: 1px solid #2891ba; }"
 
 
 class ParticlePicker(QWidget):
@@ -52,16 +47,16 @@ class ParticlePicker(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
-        self.workspace, self._layers = self._session.workspace, self._session.layers
+        session = session_of(napari_viewer)
+        self.workspace, self.layers = session.workspace, session.layers
+        self.job_bar = JobBar()
+        self.opening = Opening(napari_viewer, session, self)
+        self.actions_ = Actions(session, self.job_bar, self)
+        self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
-        self._awaited: Future[Picture] | None = None
-        self._offered: list[Layer] = []
-        self._poll = _timer(self, self._look_for_picture, POLL, repeat=True)
-        self._refresh = _timer(self, self._show_state)  # many changes, one look at what buttons can do
-        self._adopt_soon = _timer(self, self._adopt_offered)
+        self._arrange()
         self._connect_panels()
-        self._connect_workspace()
+        self._connect_rest()
         self._show_theme()
         self._catch_up()
 
@@ -75,11 +70,12 @@ class ParticlePicker(QWidget):
         self.restore = QPushButton("Bring the removed layers back")
         self.restore.setToolTip("Nothing that was in them is lost.")
         self.restore.hide()
-        self.job_bar = JobBar()
         self.micrographs = MicrographsPanel(self.workspace)
         self.particle = ParticlePanel(self.workspace.options)
         self.training = TrainingPanel()
         self.picks = PicksPanel()
+
+    def _arrange(self) -> None:
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 0, 6, 0)
@@ -98,96 +94,89 @@ class ParticlePicker(QWidget):
         self.setMinimumWidth(340)
 
     def _connect_panels(self) -> None:
-        self.micrographs.open_folder.connect(self._ask_folder)
-        self.micrographs.open_files.connect(lambda: self.open_paths(dialogs.ask_files(self)))
+        do, ask = self.actions_, dialogs
+        self.micrographs.open_folder.connect(lambda: self._with(ask.ask_folder(self), self._open_folder))
+        self.micrographs.open_files.connect(lambda: self.opening.open_paths(ask.ask_files(self)))
         self.micrographs.chosen.connect(self.workspace.show)
         self.particle.changed.connect(self._take_options)
-        self.particle.kind_chosen.connect(self._choose_kind)
+        self.particle.kind_chosen.connect(self.layers.label_next)
         self.particle.undo.connect(self.workspace.undo)
-        self.particle.load_labels.connect(self._load_labels)
-        self.training.train.connect(self.train)
-        self.picks.threshold_chosen.connect(self._take_threshold)
-        self.picks.pick_all.connect(self.pick_all)
-        self.picks.save.connect(self._ask_and_save)
-        self.training.save_model.connect(self._save_model)
-        self.training.load_model.connect(self._load_model)
-        self.restore.clicked.connect(self._layers.restore)
-        self.job_bar.running_changed.connect(self._look_again)
+        self.particle.load_labels.connect(lambda: self._with(ask.ask_labels(self), do.load_labels))
+        self.training.train.connect(do.train)
+        self.training.save_model.connect(
+            lambda: self._with(ask.ask_save_model(self, self._folder()), do.save_model)
+        )
+        self.training.load_model.connect(lambda: self._with(ask.ask_model(self), do.load_model))
+        self.picks.threshold_chosen.connect(do.choose_threshold)
+        self.picks.pick_all.connect(do.pick_all)
+        self.picks.save.connect(lambda: self._with(ask.ask_save_picks(self, self._folder()), do.save))
+        self.restore.clicked.connect(self.layers.restore)
 
-    def _connect_workspace(self) -> None:
-        """Listen to the workspace and the viewer until the dock is destroyed."""
-        workspace, events = self.workspace, self._viewer.events
+    def _connect_rest(self) -> None:
+        """Listen to actions and jobs; and to workspace and viewer, until the dock is destroyed."""
+        self.actions_.training_began.connect(self.training.clear)
+        self.actions_.training_event.connect(self.training.on_event)
+        self.actions_.model_loaded.connect(self._show_history)
+        self.opening.shown.connect(self._on_shown)
+        self.opening.failed.connect(partial(self.job_bar.say, error=True))
+        self.job_bar.running_changed.connect(self._look_again)
+        workspace = self.workspace
         links: list[tuple[Any, Callable[..., Any]]] = [
             (workspace.files_changed, self._on_files),
             (workspace.current_changed, self._on_current),
             (workspace.labels_changed, self._on_counts),
             (workspace.picks_changed, self._on_counts),
             (workspace.options_changed, self._on_options),
-            (workspace.model_changed, self._on_model),
-            (self._layers.lost_changed, self._look_again),
+            (workspace.model_changed, self._on_shown),
+            (self.layers.lost_changed, self._look_again),
             (self._viewer.layers.events.inserted, self._on_inserted),
-            (events.theme, self._show_theme),
+            (self._viewer.events.theme, self._show_theme),
         ]
         for signal, slot in links:
             signal.connect(slot)
         # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(partial(_close_down, links, self.job_bar, self._layers))
+        self.destroyed.connect(partial(_close_down, links, self.job_bar))
 
     def _catch_up(self) -> None:
         """Show what is there already: an earlier dock's workspace, layers of the reader."""
-        model = self.workspace.model
-        if model is not None:
-            self.training.show_history(model.card.history, model.card.best_epoch)
+        if self.workspace.model is not None:
+            self._show_history(self.workspace.model)
         self._on_files()
         if self.workspace.current is not None:
             self._on_current(self.workspace.current)
-        for layer in list(self._viewer.layers):
-            self._adopt(layer)
+        for layer in self._viewer.layers:
+            self.opening.offer(layer)
         self._show_state()
 
-    # -- micrographs ------------------------------------------------------------------------------
+    # -- what she does ----------------------------------------------------------------------------
 
-    def _ask_folder(self) -> None:
-        folder = dialogs.ask_folder(self)
-        if folder is not None:
-            self.open_paths([folder])
+    def _with(self, path: Path | None, do: Callable[[Path], None]) -> None:
+        """Do something with the file she chose, if she did."""
+        if path is not None:
+            do(path)
 
-    def open_paths(self, paths: Sequence[str | Path]) -> None:
-        """Open micrographs: files, folders, globs."""
-        if paths:
-            self._add(lambda: find_micrographs(paths))
+    def _open_folder(self, folder: Path) -> None:
+        self.opening.open_paths([folder])
 
-    def _add(self, find: Callable[[], Iterable[Source]]) -> bool:
+    def _take_options(self) -> None:
         try:
-            self.workspace.add(find())
-        except (FileError, OSError) as error:
-            self.job_bar.say(explain(error), error=True)
-            return False
-        return True
+            settings = self.particle.value()
+        except ValidationError as error:
+            self.job_bar.say(_sentence(error), error=True)
+            return
+        threshold = self.workspace.options.pick.threshold  # it has no row in the forms
+        settings["pick"] = settings["pick"].model_copy(update={"threshold": threshold})
+        self.workspace.change(**settings)
+
+    def _folder(self) -> Path:
+        """Where to start in a dialog: beside the folder of the micrographs."""
+        files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
+        return files[0].path.absolute().parent.parent if files else Path.cwd()
+
+    # -- what changed -----------------------------------------------------------------------------
 
     def _on_inserted(self, event: Any) -> None:
-        self._offered.append(event.value)
-        self._adopt_soon.start()  # napari is in the middle of adding it
-
-    def _adopt_offered(self) -> None:
-        while self._offered:
-            self._adopt(self._offered.pop(0))
-
-    def _adopt(self, layer: Layer) -> None:
-        """Take over the micrographs of a layer that our reader or the sample data made."""
-        offer = layer.metadata.get(METADATA, {})
-        if "files" not in offer or self._layers.is_ours(layer) or layer not in self._viewer.layers:
-            return
-        first = self._layers.shown is None and self._awaited is None
-        diameter = offer.get("diameter")
-        if diameter is not None and self.workspace.options.preprocess.diameter is None:
-            self._change_lengths(diameter=diameter)
-        if first:
-            self._layers.adopt(layer)
-        new = offer["files"]
-        if self._add(lambda: new) and not first:
-            self._viewer.layers.remove(layer)
-            self.workspace.show(new[0].name)
+        self.opening.offer(event.value)
 
     def _on_files(self) -> None:
         self.micrographs.table.refresh()
@@ -197,74 +186,12 @@ class ParticlePicker(QWidget):
 
     def _on_current(self, name: str) -> None:
         self.micrographs.select(name)
-        self._awaited = self._picture_of(self.workspace.source(name))
-        self._look_for_picture()
-        self._poll.start()
+        self.opening.draw(name)
         self._look_again()
 
-    def _picture_of(self, source: Source) -> Future[Picture]:
-        return self._session.gallery.get(
-            source, self.workspace.options.display, self.workspace.pixel_size(source.name)
-        )
-
-    def _look_for_picture(self) -> None:
-        """Draw the awaited picture if it is made; neighbours are made next."""
-        future = self._awaited
-        if future is None or not future.done():
-            return
-        self._poll.stop()
-        self._awaited = None
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is not None:
-            self.job_bar.say(explain(error), error=True)
-            return
-        picture = future.result()
-        if picture.name != self.workspace.current:
-            return
-        self._layers.show(picture)
-        for source in self.workspace.neighbours(picture.name):
-            self._picture_of(source)
-        self._score_shown()
+    def _on_shown(self) -> None:
+        self.actions_.score_shown()
         self._look_again()
-
-    # -- labels and options -----------------------------------------------------------------------
-
-    def _choose_kind(self, kind: Kind) -> None:
-        self._layers.label_next(kind)
-
-    def _take_options(self) -> None:
-        try:
-            settings = self.particle.value()
-        except ValidationError as error:
-            self.job_bar.say(_sentence(error), error=True)
-            return
-        settings["pick"] = settings["pick"].model_copy(
-            update={"threshold": self.workspace.options.pick.threshold}
-        )
-        self.workspace.change(**settings)
-
-    def _change_lengths(self, **lengths: float | None) -> None:
-        self.workspace.change(preprocess=self.workspace.options.preprocess.model_copy(update=lengths))
-
-    def _take_threshold(self, threshold: float | None) -> None:
-        self.workspace.change(pick=self.workspace.options.pick.model_copy(update={"threshold": threshold}))
-
-    def _load_labels(self) -> None:
-        path = dialogs.ask_labels(self)
-        if path is None:
-            return
-        sources = self.workspace.sources
-        self.job_bar.start(
-            "Reading labels", lambda stop: tasks.loading_labels(path, sources), on_result=self._take_labels
-        )
-
-    def _take_labels(self, labels: dict[str, Picks]) -> None:
-        for name, picks in labels.items():
-            self.workspace.set_labels(name, self.workspace.labels(name) + picks)
-        n = sum(map(len, labels.values()))
-        self.job_bar.say(f"{n} labels on {len(labels)} micrographs were read.")
 
     def _on_counts(self, name: str) -> None:
         self.micrographs.table.refresh_counts(name)
@@ -275,133 +202,13 @@ class ParticlePicker(QWidget):
         self.micrographs.table.refresh_counts()
         lengths = old.preprocess.pixel_size != new.preprocess.pixel_size
         if (lengths or old.display != new.display) and self.workspace.current is not None:
-            self._on_current(self.workspace.current)
-        elif not self.workspace.is_picked(self._layers.shown or ""):
-            self._score_shown()
+            self.opening.draw(self.workspace.current)
+        elif not self.workspace.is_picked(self.layers.shown or ""):
+            self.actions_.score_shown()
         self._look_again()
 
-    # -- jobs -------------------------------------------------------------------------------------
-
-    def train(self) -> None:
-        """Learn from the labels."""
-        self._take_threshold(None)  # the scores of another model mean something else
-        self.training.clear()
-        sources, labels, options = self.workspace.sources, self.workspace.all_labels, self.workspace.options
-        self.job_bar.start(
-            "Training",
-            lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared),
-            on_event=self._on_training,
-            on_result=self._take_trained,
-        )
-
-    def _on_training(self, event: Event) -> None:
-        self.training.on_event(event)
-        if isinstance(event, EpochDone):
-            self.workspace.set_model(event.model)
-
-    def _take_trained(self, model: Any) -> None:
-        self.workspace.set_model(model)
-        card = model.card
-        held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
-        precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
-        self.job_bar.say(f"Training is done; epoch {card.best_epoch} is kept{precision}.")
-
-    def _on_model(self) -> None:
-        self._score_shown()
-        self._look_again()
-
-    def _score_shown(self) -> None:
-        """Score the shown micrograph in a thread; of several wishes only the latest counts."""
-        model, name, run = self.workspace.model, self._layers.shown, self.job_bar.run_id
-        if model is None or name is None:
-            return
-        source, options, size = (
-            self.workspace.source(name),
-            self.workspace.options,
-            self.workspace.pixel_size(name),
-        )
-        if self.job_bar.running == "Training":  # quick: the next epoch follows soon
-            options = Options(
-                **(vars(options) | {"pick": options.pick.model_copy(update={"symmetries": False})})
-            )
-        self.job_bar.preview.ask(
-            lambda: tasks.scoring(source, model, options, size, self._session.prepared),
-            wanted=lambda: self._layers.shown == name and self.job_bar.run_id == run,
-            on_done=self._take_scores,
-            on_failed=lambda message: self.job_bar.say(message, error=True),
-        )
-
-    def _take_scores(self, scored: tuple[Any, Picks]) -> None:
-        score_map, picks = scored
-        self._layers.show_scores(score_map)
-        self.workspace.set_candidates(score_map.name, picks)
-
-    def pick_all(self) -> None:
-        """Pick all micrographs that are not picked yet."""
-        sources, model, options = self.workspace.sources, self.workspace.model, self.workspace.options
-        assert model is not None
-        done = frozenset(filter(self.workspace.is_picked, self.workspace.names))
-        self.job_bar.start(
-            "Picking",
-            lambda stop: tasks.picking(sources, model, options, done, stop),
-            on_event=self._on_picking,
-        )
-
-    def _on_picking(self, event: Event) -> None:
-        if isinstance(event, MicrographDone) and event.picks is not None:
-            self.workspace.set_candidates(event.name, event.picks)
-
-    # -- files ------------------------------------------------------------------------------------
-
-    def _ask_and_save(self) -> None:
-        path = dialogs.ask_save_picks(self, self._folder())
-        if path is not None:
-            self.save(path)
-
-    def save(self, path: Path) -> None:
-        """Save the picks of all micrographs; the format follows the suffix."""
-        picks, sources = self.workspace.results, self.workspace.sources
-        size, diameter = self.workspace.pixel_size(), self.workspace.diameter()
-        self.workspace.mark_saved(path)  # what changes while it is written is not saved
-
-        def report(written: list[Path]) -> None:
-            n = sum(map(len, picks.values()))
-            where = written[0] if len(written) == 1 else f"{len(written)} files in {written[0].parent}"
-            self.job_bar.say(f"{n} particles of {len(picks)} micrographs were saved to {where}.")
-            self.workspace.saved_to = written[0]
-
-        self.workspace.saved_to = None
-        self.job_bar.start(
-            "Saving", lambda stop: tasks.saving(path, picks, sources, size, diameter), on_result=report
-        )
-
-    def _save_model(self) -> None:
-        model, path = self.workspace.model, dialogs.ask_save_model(self, self._folder())
-        if path is not None and model is not None:
-            self.job_bar.start(
-                "Saving the model",
-                lambda stop: tasks.saving_model(path, model),
-                on_result=lambda written: self.job_bar.say(f"The model was saved to {written}."),
-            )
-
-    def _load_model(self) -> None:
-        path = dialogs.ask_model(self)
-        if path is not None:
-            self.job_bar.start(
-                "Loading the model", lambda stop: tasks.loading_model(path), on_result=self._take_model
-            )
-
-    def _take_model(self, model: Any) -> None:
-        if self.workspace.options.preprocess.diameter is None:
-            self._change_lengths(diameter=model.card.preprocess.diameter)
-        self._take_threshold(None)
-        self.workspace.set_model(model)
+    def _show_history(self, model: Any) -> None:
         self.training.show_history(model.card.history, model.card.best_epoch)
-
-    def _folder(self) -> Path:
-        """Where to start in a dialog: beside the folder of the micrographs."""
-        files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
-        return files[0].path.absolute().parent.parent if files else Path.cwd()
 
     # -- what can be done -------------------------------------------------------------------------
 
@@ -413,23 +220,22 @@ class ParticlePicker(QWidget):
         workspace, name = self.workspace, self.workspace.current
         advice = guide(workspace, self.job_bar.running)
         self.hint.setText(advice.next_step)
-        self.restore.setVisible(bool(self._layers.lost))
+        self.restore.setVisible(bool(self.layers.lost))
         self.training.enable(advice)
         self.picks.enable(advice)
-        self._emphasise(advice.emphasis)
         self.particle.enable_labels(advice.label, workspace.can_undo)
+        self._emphasise(advice.emphasis)
         stated = None if name is None else workspace.stated_pixel_size(name)
         self.particle.show_pixel_size(stated, name is not None)
-        scores = workspace.candidates(name).scores if name is not None else Picks().scores
         self.picks.show_scores(
-            scores,
+            (Picks() if name is None else workspace.candidates(name)).scores,
             workspace.threshold,
             None if name is None or not workspace.is_picked(name) else workspace.count(name),
             chosen=workspace.options.pick.threshold is not None,
         )
 
     def _emphasise(self, step: str | None) -> None:
-        """Colour the button of the next step."""
+        """Colour the button of the next step, or the number she must type."""
         buttons = {
             "open": self.micrographs.folder_button,
             "train": self.training.button,
@@ -438,6 +244,8 @@ class ParticlePicker(QWidget):
         }
         for name, button in buttons.items():
             button.setStyleSheet(EMPHASIS if name == step and button.isEnabled() else "")
+        for name in ("diameter", "pixel_size"):
+            self.particle.number(name).setStyleSheet(REQUIRED if name == step else "")
 
     def _show_theme(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme
@@ -450,7 +258,7 @@ class ParticlePicker(QWidget):
             loss="#9fb4d4" if dark else "#3d5a80",
             held_out="#ffb454" if dark else "#b35c00",
             kept="#35c9ff" if dark else "#0077b6",
-            dropped="#5a626c" if dark else "#b5bac2",
+            dropped="#7a828c" if dark else "#9aa1aa",
         )
         self.training.set_colours(colours)
         self.picks.set_colours(colours)
@@ -466,14 +274,6 @@ def _close_down(links: list[tuple[Any, Callable[..., Any]]], job_bar: JobBar, *_
     job_bar.close_down()
     for signal, slot in links:
         signal.disconnect(slot)
-
-
-def _timer(parent: QWidget, slot: Callable[[], None], ms: int = 0, *, repeat: bool = False) -> QTimer:
-    timer = QTimer(parent)
-    timer.setInterval(ms)
-    timer.setSingleShot(not repeat)
-    timer.timeout.connect(slot)
-    return timer
 
 
 def _sentence(error: ValidationError) -> str:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QTool
 
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
-from napari_topaz.gui.layers import LOOKS
+from napari_topaz.gui.looks import LOOKS
 from napari_topaz.gui.workspace import Options
 from napari_topaz.picks import Kind
 

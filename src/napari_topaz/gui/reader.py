@@ -13,7 +13,7 @@ from typing import Any
 from napari_topaz.files import find_micrographs, read_header, read_micrograph
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui.display import contrast
-from napari_topaz.gui.layers import METADATA
+from napari_topaz.gui.looks import METADATA
 from napari_topaz.micrograph import Micrograph, MicrographFile
 
 LayerData = tuple[Any, dict[str, Any], str]

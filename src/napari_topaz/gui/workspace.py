@@ -83,14 +83,17 @@ class Workspace:
         self.options = Options()
         self.model: PickerModel | None = None
         self.current: str | None = None
-        #: Where picks were saved last, and whether something has changed since.
+        #: Where picks were saved last.
         self.saved_to: Path | None = None
-        self.unsaved = False
+        #: Counts the changes of what would be saved.
+        self.changes = 0
+        self._saved_changes = 0
         self._sources: dict[str, Source] = {}
         self._headers: dict[str, float | None] = {}
         self._labels: dict[str, Picks] = {}
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
+        self._stale: set[str | None] = set()
         self._undo: list[tuple[str, Picks]] = []
 
     # -- micrographs ------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class Workspace:
         self.options = new
         if old.preprocess != new.preprocess:
             self._free.clear()  # how close a pick is to a label depends on the diameter
-        self.unsaved |= old.pick != new.pick
+        self.changes += old.pick != new.pick
         if _peaks_differ(old, new):
             self._forget_picks()
         self.options_changed.emit(old, new)
@@ -234,38 +237,49 @@ class Workspace:
     def _put_labels(self, name: str, labels: Picks) -> None:
         self._labels[name] = labels
         self._free.pop(name, None)
-        self.unsaved = True
+        self.changes += 1
         self.labels_changed.emit(name)
 
-    def mark_saved(self, path: Path) -> None:
-        """Remember where picks were saved."""
-        self.saved_to, self.unsaved = path, False
+    def mark_saved(self, path: Path, changes: int) -> None:
+        """Remember where picks were saved, and after how many changes."""
+        self.saved_to, self._saved_changes = path, changes
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something has changed since picks were saved."""
+        return self.saved_to is None or self.changes != self._saved_changes
 
     # -- picks ------------------------------------------------------------------------------------
 
     def set_model(self, model: PickerModel | None) -> None:
-        """Take another model; picks of the old one are forgotten, as they would be mixed up."""
+        """Take another model; picks of the old one are forgotten, as they would be mixed up.
+
+        Those of the current micrograph are still drawn, so that nothing flickers while it learns, but
+        they do not count any more: new ones come at once.
+        """
         self.model = model
-        self._forget_picks()
+        self._forget_picks(but=self.current)
         self.model_changed.emit()
 
-    def _forget_picks(self) -> None:
-        stale = list(self._candidates)
-        self._candidates.clear()
-        self._free.clear()
-        for name in stale:
+    def _forget_picks(self, but: str | None = None) -> None:
+        forgotten = [name for name in self._candidates if name != but]
+        self._stale = {but} & set(self._candidates)
+        for name in forgotten:
+            del self._candidates[name]
+            self._free.pop(name, None)
             self.picks_changed.emit(name)
 
     def set_candidates(self, name: str, picks: Picks) -> None:
         """Take all peaks of one micrograph, whatever their score; the threshold selects from them."""
         self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
+        self._stale.discard(name)
         self._free.pop(name, None)
-        self.unsaved = True
+        self.changes += 1
         self.picks_changed.emit(name)
 
     def is_picked(self, name: str) -> bool:
         """Whether the current model has seen this micrograph."""
-        return name in self._candidates
+        return name in self._candidates and name not in self._stale
 
     def candidates(self, name: str) -> Picks:
         """All peaks that are not at a label, best first: those the threshold selects from."""
@@ -288,8 +302,10 @@ class Workspace:
 
         A label beats the pick at the same place; a pick at a place labelled "no particle" is left out.
         """
-        found = self._candidates.get(name, Picks())
         labels = self.labels(name).of_kind(Kind.PARTICLE)
+        if not self.is_picked(name):
+            return labels
+        found = self._candidates[name]
         return Picks(labels.yx, _scores_at(labels.yx, found, self._reach(name)), labels.kinds) + self.picks(
             name
         )
@@ -297,7 +313,7 @@ class Workspace:
     @property
     def results(self) -> dict[str, Picks]:
         """:meth:`result` of all micrographs that are labelled or picked."""
-        return {n: self.result(n) for n in self._sources if n in self._candidates or len(self.labels(n))}
+        return {n: self.result(n) for n in self._sources if self.is_picked(n) or len(self.labels(n))}
 
     def _reach(self, name: str) -> float:
         return (self.diameter(name) or 0.0) / 2

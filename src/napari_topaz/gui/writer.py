@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.files import write_picks
+from napari_topaz.gui.looks import LOOKS, METADATA
 from napari_topaz.gui.tasks import box_size
 from napari_topaz.micrograph import MicrographFile, micrograph_name
 from napari_topaz.picks import Kind, Picks
-
-#: As in napari_topaz.gui.layers, which would import all of napari.
-METADATA = "napari_topaz"
 
 
 def write_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -53,7 +51,7 @@ def _picks(data: NDArray[Any], meta: dict[str, Any]) -> Picks:
     scores = np.asarray(features["score"], np.float32) if "score" in features else np.full(n, np.nan, "f4")
     kinds = np.full(n, Kind.PICK, np.uint8)
     if "kind" in features:
-        kinds[np.asarray(features["kind"], str) == "no particle"] = Kind.NOT_PARTICLE
+        kinds[np.asarray(features["kind"], str) == LOOKS[Kind.NOT_PARTICLE][0]] = Kind.NOT_PARTICLE
     picks = Picks(data.reshape(n, -1)[:, -2:], scores, kinds)
     shown = np.broadcast_to(np.asarray(meta.get("shown", True), bool), (n,))
     return picks[shown & (kinds != Kind.NOT_PARTICLE)]

@@ -1,0 +1,161 @@
+"""What the buttons do: start jobs on copies of the workspace, and take their events and results back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_topaz.events import EpochDone, Event, MicrographDone
+from napari_topaz.gui import tasks
+from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.session import Session
+from napari_topaz.picks import Picks
+
+
+class Actions(QObject):
+    """The user's verbs.
+
+    Signals
+    -------
+    training_began
+        A new training starts.
+    training_event(Event)
+        What it tells.
+    model_loaded(PickerModel)
+        From a file.
+    """
+
+    training_began = Signal()
+    training_event = Signal(object)
+    model_loaded = Signal(object)
+
+    def __init__(self, session: Session, job_bar: JobBar, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._workspace, self._layers = session, session.workspace, session.layers
+        self._job_bar = job_bar
+
+    def choose_threshold(self, threshold: float | None) -> None:
+        """Take a threshold; None for the model's own."""
+        pick = self._workspace.options.pick.model_copy(update={"threshold": threshold})
+        self._workspace.change(pick=pick)
+
+    def train(self) -> None:
+        """Learn from the labels."""
+        self.choose_threshold(None)  # the scores of another model mean something else
+        self.training_began.emit()
+        workspace = self._workspace
+        sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
+        self._job_bar.start(
+            "Training",
+            lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared),
+            on_event=self._on_training,
+            on_result=self._take_trained,
+        )
+
+    def score_shown(self) -> None:
+        """Score the shown micrograph in a thread; of several wishes only the latest counts."""
+        model, name, run = self._workspace.model, self._layers.shown, self._job_bar.run_id
+        if model is None or name is None:
+            return
+        source, options = self._workspace.source(name), self._workspace.options
+        size = self._workspace.pixel_size(name)
+        if self._job_bar.running == "Training":  # quick: the next epoch follows soon
+            options = replace(options, pick=options.pick.model_copy(update={"symmetries": False}))
+        self._job_bar.preview.ask(
+            lambda: tasks.scoring(source, model, options, size, self._session.prepared),
+            wanted=lambda: self._layers.shown == name and self._job_bar.run_id == run,
+            on_done=self._take_scores,
+            on_failed=lambda message: self._job_bar.say(message, error=True),
+        )
+
+    def pick_all(self) -> None:
+        """Pick all micrographs that are not picked yet."""
+        workspace = self._workspace
+        sources, model, options = workspace.sources, workspace.model, workspace.options
+        if model is None:
+            return
+        done = frozenset(filter(workspace.is_picked, workspace.names))
+        self._job_bar.start(
+            "Picking",
+            lambda stop: tasks.picking(sources, model, options, done, stop),
+            on_event=self._on_picking,
+        )
+
+    def save(self, path: Path) -> None:
+        """Save the picks of all micrographs; the format follows the suffix."""
+        picks, sources = self._workspace.results, self._workspace.sources
+        size, diameter = self._workspace.pixel_size(), self._workspace.diameter()
+        changes = self._workspace.changes
+
+        def report(written: list[Path]) -> None:
+            n = sum(map(len, picks.values()))
+            where = written[0] if len(written) == 1 else f"{len(written)} files in {written[0].parent}"
+            self._job_bar.say(f"{n} particles of {len(picks)} micrographs were saved to {where}.")
+            self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, changes)
+
+        self._job_bar.start(
+            "Saving", lambda stop: tasks.saving(path, picks, sources, size, diameter), on_result=report
+        )
+
+    def load_labels(self, path: Path) -> None:
+        """Add labels from a file of picks."""
+        sources = self._workspace.sources
+        self._job_bar.start(
+            "Reading labels", lambda stop: tasks.loading_labels(path, sources), on_result=self._take_labels
+        )
+
+    def save_model(self, path: Path) -> None:
+        """Save the model."""
+        model = self._workspace.model
+        if model is None:
+            return
+        self._job_bar.start(
+            "Saving the model",
+            lambda stop: tasks.saving_model(path, model),
+            on_result=lambda written: self._job_bar.say(f"The model was saved to {written}."),
+        )
+
+    def load_model(self, path: Path) -> None:
+        """Take a model from a file."""
+        self._job_bar.start(
+            "Loading the model", lambda stop: tasks.loading_model(path), on_result=self._take_model
+        )
+
+    def _on_training(self, event: Event) -> None:
+        self.training_event.emit(event)
+        if isinstance(event, EpochDone):
+            self._workspace.set_model(event.model)
+
+    def _take_trained(self, model: Any) -> None:
+        self._workspace.set_model(model)
+        card = model.card
+        held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
+        precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
+        self._job_bar.say(f"Training is done; epoch {card.best_epoch} is kept{precision}.")
+
+    def _take_scores(self, scored: tuple[Any, Picks]) -> None:
+        score_map, picks = scored
+        self._layers.show_scores(score_map)
+        self._workspace.set_candidates(score_map.name, picks)
+
+    def _on_picking(self, event: Event) -> None:
+        if isinstance(event, MicrographDone) and event.picks is not None:
+            self._workspace.set_candidates(event.name, event.picks)
+
+    def _take_labels(self, labels: dict[str, Picks]) -> None:
+        for name, picks in labels.items():
+            self._workspace.set_labels(name, self._workspace.labels(name) + picks)
+        n = sum(map(len, labels.values()))
+        self._job_bar.say(f"{n} labels on {len(labels)} micrographs were read.")
+
+    def _take_model(self, model: Any) -> None:
+        preprocess = self._workspace.options.preprocess
+        if preprocess.diameter is None:
+            diameter = model.card.preprocess.diameter
+            self._workspace.change(preprocess=preprocess.model_copy(update={"diameter": diameter}))
+        self.choose_threshold(None)
+        self._workspace.set_model(model)
+        self.model_loaded.emit(model)

@@ -1,0 +1,126 @@
+"""Opening micrographs: from folders and from napari's layers into the workspace, and onto the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_topaz.files import find_micrographs
+from napari_topaz.files.errors import FileError
+from napari_topaz.gui.display import Picture
+from napari_topaz.gui.job_bar import explain
+from napari_topaz.gui.looks import METADATA
+from napari_topaz.gui.session import Session
+from napari_topaz.gui.workspace import Source
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+#: How often to look whether a picture is ready, in ms.
+POLL = 15
+
+
+class Opening(QObject):
+    """Adds micrographs to the workspace and draws the current one as soon as its picture is made.
+
+    Signals
+    -------
+    shown
+        Another micrograph is drawn.
+    failed(str)
+        One sentence.
+    """
+
+    shown = Signal()
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._session = viewer, session
+        self._workspace, self._layers = session.workspace, session.layers
+        self._awaited: Future[Picture] | None = None
+        self._offered: list[Layer] = []
+        self._poll = timer(self, self._look_for_picture, POLL, repeat=True)
+        self._adopt_soon = timer(self, self._adopt_offered)
+
+    def open_paths(self, paths: Sequence[str | Path]) -> None:
+        """Open micrographs: files, folders, globs."""
+        if paths:
+            self._add(lambda: find_micrographs(paths))
+
+    def offer(self, layer: Layer) -> None:
+        """Take over the micrographs of a layer that our reader or the sample data made."""
+        self._offered.append(layer)
+        self._adopt_soon.start()  # napari may be in the middle of adding it
+
+    def draw(self, name: str) -> None:
+        """Draw a micrograph as soon as its picture is made."""
+        self._awaited = self._picture_of(self._workspace.source(name))
+        self._look_for_picture()
+        if self._awaited is not None:
+            self._poll.start()
+
+    def _add(self, find: Callable[[], Iterable[Source]]) -> bool:
+        try:
+            self._workspace.add(find())
+        except (FileError, OSError) as error:
+            self.failed.emit(explain(error))
+            return False
+        return True
+
+    def _adopt_offered(self) -> None:
+        while self._offered:
+            self._adopt(self._offered.pop(0))
+
+    def _adopt(self, layer: Layer) -> None:
+        offer = layer.metadata.get(METADATA, {})
+        if "files" not in offer or self._layers.is_ours(layer) or layer not in self._viewer.layers:
+            return
+        first = self._layers.shown is None and self._awaited is None
+        preprocess = self._workspace.options.preprocess
+        if preprocess.diameter is None and offer.get("diameter") is not None:
+            self._workspace.change(preprocess=preprocess.model_copy(update={"diameter": offer["diameter"]}))
+        if first:
+            self._layers.adopt(layer)
+        new = offer["files"]
+        if self._add(lambda: new) and not first:
+            self._viewer.layers.remove(layer)
+            self._workspace.show(new[0].name)
+
+    def _picture_of(self, source: Source) -> Future[Picture]:
+        size = self._workspace.pixel_size(source.name)
+        return self._session.gallery.get(source, self._workspace.options.display, size)
+
+    def _look_for_picture(self) -> None:
+        """Draw the awaited picture if it is made; neighbours are made next."""
+        future = self._awaited
+        if future is None or not future.done():
+            return
+        self._poll.stop()
+        self._awaited = None
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            self.failed.emit(explain(error))
+            return
+        picture = future.result()
+        if picture.name == self._workspace.current:
+            self._layers.show(picture)
+            for source in self._workspace.neighbours(picture.name):
+                self._picture_of(source)
+            self.shown.emit()
+
+
+def timer(parent: QObject, slot: Callable[[], Any], ms: int = 0, *, repeat: bool = False) -> QTimer:
+    """Return a timer that is not yet started."""
+    made = QTimer(parent)
+    made.setInterval(ms)
+    made.setSingleShot(not repeat)
+    made.timeout.connect(slot)
+    return made
