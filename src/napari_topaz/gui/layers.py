@@ -19,11 +19,11 @@ from psygnal import Signal
 
 from napari_topaz.gui.display import Picture
 from napari_topaz.gui.looks import (
-    HEAT_RANGE,
     LOOKS,
     METADATA,
     PICK_COLOUR,
     UNKNOWN_DIAMETER,
+    heat_limits,
     heat_map_layer,
     image_layer,
     points_layer,
@@ -216,13 +216,10 @@ class Layers:
         """Put the middle of the colours at the threshold: what shines becomes a pick."""
         if self._heat is None or self._score_map is None:
             return
-        logits = self._score_map.logits
-        middle = self._workspace.threshold
-        spread = max(float(logits.std()) * HEAT_RANGE, 1e-3)
-        if not np.isfinite(middle):
-            middle = float(np.median(logits))
-        self._heat.contrast_limits_range = (middle - 2 * spread, middle + 2 * spread)
-        self._heat.contrast_limits = (middle - spread, middle + spread)
+        low, high = heat_limits(self._score_map.logits, self._workspace.threshold)
+        margin = (high - low) / 2
+        self._heat.contrast_limits_range = (low - margin, high + margin)
+        self._heat.contrast_limits = (low, high)
 
     def _size(self) -> float:
         """Diameter of the circles in original pixels."""

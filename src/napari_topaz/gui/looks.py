@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Points
+from numpy.typing import NDArray
 
 from napari_topaz.picks import Kind
 
@@ -56,3 +57,10 @@ def points_layer(name: str, colour: str, **placement: Any) -> Points:
         border_width=LINE_WIDTH,
         **placement,
     )
+
+
+def heat_limits(logits: NDArray[np.float32], threshold: float) -> tuple[float, float]:
+    """Return the scores that are transparent and brightest; the threshold is half-way."""
+    middle = threshold if np.isfinite(threshold) else float(np.median(logits))
+    spread = max(float(logits.std()) * HEAT_RANGE, 1e-3)
+    return middle - spread, middle + spread
