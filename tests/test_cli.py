@@ -403,7 +403,7 @@ def test_progress_goes_to_stderr_a_line_a_tenth(capsys) -> None:
     lines = err.splitlines()
     assert sum(line.startswith("Training: ") for line in lines) == 1 + 10
     assert "Warning: Mind the gap." in lines
-    assert "Epoch 1/1: loss 0.500, held-out average precision 0.750 (best so far), 3 s" in lines
+    assert "Epoch 1/1: loss 0.500, held-out average precision 0.750 (kept so far), 3 s" in lines
     assert screen.failed == {"bad": "It broke."}
     assert screen.result({}, "") == 1
 

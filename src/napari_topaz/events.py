@@ -84,8 +84,8 @@ class EpochDone(Event):
         Mean training loss of the epoch.
     held_out : float or None
         Average precision on the held-out labels; None where nothing is held out.
-    best : bool
-        Whether this epoch is the best so far.
+    kept : bool
+        Whether this epoch is the one to keep so far (see :func:`napari_topaz.jobs.train.train`).
     seconds : float
         Since the start of training.
     model : PickerModel
@@ -97,7 +97,7 @@ class EpochDone(Event):
     step: int
     loss: float
     held_out: float | None
-    best: bool
+    kept: bool
     seconds: float
     model: Any
 

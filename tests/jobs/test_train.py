@@ -88,7 +88,7 @@ def test_particles_that_were_drawn_are_found(micrographs) -> None:
     done = of_type(events, EpochDone)
     assert [e.epoch for e in done] == [1, 2, 3, 4]
     assert done[-1].held_out > 0.8
-    assert model.card.best_epoch == max(e.epoch for e in done if e.best)
+    assert model.card.best_epoch == max(e.epoch for e in done if e.kept)
 
 
 def test_events_come_in_order_and_count_up(micrographs) -> None:
@@ -166,7 +166,7 @@ def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
     settings = TINY.model_copy(update={"epochs": 4})
     events, model = run_train(images, picks, PREPROCESS, settings)
-    assert [e.best for e in of_type(events, EpochDone)] == [True, True, True, False]
+    assert [e.kept for e in of_type(events, EpochDone)] == [True, True, True, False]
     assert model.card.best_epoch == 3  # the latest within a standard error of the highest
     assert model.card.threshold == 1.5
     assert len(model.card.history) == 4

@@ -109,8 +109,8 @@ class Screen:
 
 def _epoch_line(event: EpochDone) -> str:
     held_out = "" if event.held_out is None else f", held-out average precision {event.held_out:.3f}"
-    best = " (best so far)" if event.best and event.held_out is not None else ""
-    return f"Epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f}{held_out}{best}, {event.seconds:.0f} s"
+    kept = " (kept so far)" if event.kept and event.held_out is not None else ""
+    return f"Epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f}{held_out}{kept}, {event.seconds:.0f} s"
 
 
 def _first(failed: Mapping[str, str]) -> str:

@@ -73,7 +73,7 @@ class TrainingPanel(QWidget):
         elif isinstance(event, EpochDone):
             if event.held_out is not None:
                 self._held_out.append((event.step, event.held_out))
-                self._best = len(self._held_out) - 1 if event.best else self._best
+                self._best = len(self._held_out) - 1 if event.kept else self._best
             self._say(event.epoch, event.epochs, event.loss, event.held_out)
         else:
             return

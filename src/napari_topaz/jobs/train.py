@@ -123,7 +123,11 @@ def train(
     device: str = "auto",
     stop: StopToken | None = None,
 ) -> Job[PickerModel]:
-    """Train on what is preprocessed already (see :func:`train_on_files` for the parameters)."""
+    """Train on what is preprocessed already (see :func:`train_on_files` for the parameters).
+
+    Of all epochs the latest is kept whose held-out average precision is within one standard error
+    of the highest so far.
+    """
     run = _Run.start(training_set, preprocess, settings or TrainSettings(), network, device)
     yield from run.warnings()
     total = run.settings.epochs * run.settings.steps
@@ -234,13 +238,13 @@ class _Run:
         # Later epochs, at a smaller learning rate, are better unless the labels clearly say otherwise:
         # the latest within one standard error of the highest is kept, as a few labels are a noisy judge.
         self.highest = max(self.highest, held_out or 0.0)
-        best = held_out is None or held_out >= self.highest - validation.standard_error
+        kept = held_out is None or held_out >= self.highest - validation.standard_error
         seconds = time.monotonic() - self.clock
         record = EpochRecord(epoch=epoch, step=self.step, loss=loss, held_out=held_out, seconds=seconds)
         card = self.model.card
         self.model = self.model.with_card(history=(*card.history, record), threshold=validation.threshold)
         snapshot = self.model.snapshot()
-        if best:
+        if kept:
             self.best = snapshot.with_card(best_epoch=epoch)
         return EpochDone(
             epoch=epoch,
@@ -248,7 +252,7 @@ class _Run:
             step=self.step,
             loss=loss,
             held_out=held_out,
-            best=best,
+            kept=kept,
             seconds=seconds,
             model=snapshot,
         )
