@@ -44,6 +44,7 @@ def test_from_nothing_to_saved() -> None:
         workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
     steps.append(guide(workspace, None))
     assert (steps[-1].emphasis, steps[-1].save) == ("save", None)
+    assert "All micrographs are picked" in (steps[-1].pick or "")
     workspace.mark_saved(Path("picks.star"), workspace.changes)
     steps.append(guide(workspace, None))
     assert "picks.star" in steps[-1].next_step

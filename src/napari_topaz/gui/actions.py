@@ -82,6 +82,7 @@ class Actions(QObject):
             "Picking",
             lambda stop: tasks.picking(sources, model, options, done, stop),
             on_event=self._on_picking,
+            on_result=self._report_picking,
         )
 
     def save(self, path: Path) -> None:
@@ -144,6 +145,12 @@ class Actions(QObject):
     def _on_picking(self, event: Event) -> None:
         if isinstance(event, MicrographDone) and event.picks is not None:
             self._workspace.set_candidates(event.name, event.picks)
+
+    def _report_picking(self, _: Any) -> None:
+        picked = list(filter(self._workspace.is_picked, self._workspace.names))
+        n, left = sum(map(self._workspace.count, picked)), len(self._workspace.names) - len(picked)
+        more = f"; {left} are not picked" if left else ""
+        self._job_bar.say(f"{n} particles on {len(picked)} micrographs{more}.")
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:
         for name, picks in labels.items():

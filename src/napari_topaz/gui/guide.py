@@ -43,7 +43,7 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
         emphasis=emphasis,
         label=no_files,
         train=busy or no_files or _why_not_train(workspace),
-        pick=busy or no_files or no_model or _why_no_lengths(workspace),
+        pick=busy or no_files or no_model or _why_no_lengths(workspace) or _why_all_picked(workspace),
         save=busy or no_files or nothing,
         save_model=no_model,
         load=busy,
@@ -63,6 +63,11 @@ def _why_no_lengths(workspace: Workspace) -> str | None:
     return None
 
 
+def _why_all_picked(workspace: Workspace) -> str | None:
+    done = all(map(workspace.is_picked, workspace.names))
+    return "All micrographs are picked with this model; the threshold still counts." if done else None
+
+
 def _why_not_train(workspace: Workspace) -> str | None:
     if workspace.pixel_size() is None:
         return _why_no_lengths(workspace)
@@ -75,7 +80,7 @@ def _why_not_train(workspace: Workspace) -> str | None:
 
 def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | None]:
     if not workspace.sources:
-        return "Open a folder of micrographs, or try File ▸ Open Sample ▸ napari-topaz.", "open"
+        return "Open a folder of micrographs, or try File ▸ Open Sample ▸ Simulated micrographs.", "open"
     if running == "Training":
         return (
             "Watch heat map and picks improve; press Stop when they look right, to keep them.",

@@ -257,6 +257,7 @@ class JobBar(QWidget):
         elif isinstance(event, MicrographDone):
             self._set_bar(self._bar.value() + 1, self._bar.maximum(), str(self._title))
             if event.error:
+                log.warning("%s: %s", event.name, event.error)
                 self.say(f"{event.name} was left out: {event.error}", error=True)
         elif isinstance(event, Warned):
             self.say(event.message)

@@ -94,6 +94,7 @@ class CurvesPlot(_Plot):
         self._best = pg.ScatterPlotItem(symbol="star", size=14)
         self._right.addItem(self._held_out)
         self._right.addItem(self._best)
+        self.setToolTip("The star: the epoch that is kept, as good as the best on held-out micrographs.")
         self.set_colours(Colours())
 
     def set_colours(self, colours: Colours) -> None:
