@@ -6,7 +6,7 @@ from concurrent.futures import wait
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_topaz.files.errors import FileError
@@ -22,11 +22,12 @@ def spot(shape: tuple[int, int], y: float, x: float, sigma: float) -> np.ndarray
 
 
 @pytest.mark.parametrize("low_pass", [0.0, 20.0])
+@settings(max_examples=20)
 @given(y=st.floats(60, 230), x=st.floats(60, 330), side=st.sampled_from([60, 100, 150, 407]))
 def test_a_spot_is_drawn_where_it_is(low_pass: float, y: float, x: float, side: int) -> None:
     shape = (301, 407)
-    settings = DisplaySettings.model_construct(longest_side=side, low_pass=low_pass)
-    picture = picture_of(Micrograph("a", spot(shape, y, x, 8)), settings, 1.0)
+    wanted = DisplaySettings.model_construct(longest_side=side, low_pass=low_pass)
+    picture = picture_of(Micrograph("a", spot(shape, y, x, 8)), wanted, 1.0)
     assert max(picture.pixels.shape) <= side
     i, j = np.mgrid[: picture.pixels.shape[0], : picture.pixels.shape[1]]
     weights = picture.pixels / picture.pixels.sum()

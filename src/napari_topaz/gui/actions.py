@@ -94,7 +94,9 @@ class Actions(QObject):
         def report(written: list[Path]) -> None:
             n = sum(map(len, picks.values()))
             where = written[0] if len(written) == 1 else f"{len(written)} files in {written[0].parent}"
-            self._job_bar.say(f"{n} particles of {len(picks)} micrographs were saved to {where}.")
+            self._job_bar.say(
+                f"{_count(n, 'particle')} on {_count(len(picks), 'micrograph')} saved to {where}."
+            )
             self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, changes)
 
         self._job_bar.start(
@@ -150,13 +152,13 @@ class Actions(QObject):
         picked = list(filter(self._workspace.is_picked, self._workspace.names))
         n, left = sum(map(self._workspace.count, picked)), len(self._workspace.names) - len(picked)
         more = f"; {left} are not picked" if left else ""
-        self._job_bar.say(f"{n} particles on {len(picked)} micrographs{more}.")
+        self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:
         for name, picks in labels.items():
             self._workspace.set_labels(name, self._workspace.labels(name) + picks)
         n = sum(map(len, labels.values()))
-        self._job_bar.say(f"{n} labels on {len(labels)} micrographs were read.")
+        self._job_bar.say(f"{_count(n, 'label')} on {_count(len(labels), 'micrograph')} read.")
 
     def _take_model(self, model: Any) -> None:
         preprocess = self._workspace.options.preprocess
@@ -166,3 +168,7 @@ class Actions(QObject):
         self.choose_threshold(None)
         self._workspace.set_model(model)
         self.model_loaded.emit(model)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -169,7 +169,9 @@ class ParticlePicker(QWidget):
         self.workspace.change(**settings)
 
     def _folder(self) -> Path:
-        """Where to start in a dialog: beside the folder of the micrographs."""
+        """Where to start in a dialog: where picks were saved last, or beside the folder of the micrographs."""
+        if self.workspace.saved_to is not None:
+            return self.workspace.saved_to.parent
         files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
         return files[0].path.absolute().parent.parent if files else Path.cwd()
 
