@@ -169,7 +169,7 @@ class ParticlePicker(QWidget):
         self.workspace.change(**settings)
 
     def _folder(self) -> Path:
-        """Where to start in a dialog: where picks were saved last, or beside the folder of the micrographs."""
+        """Where dialogs start: where picks were saved last, or beside the folder of micrographs."""
         if self.workspace.saved_to is not None:
             return self.workspace.saved_to.parent
         files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
