@@ -24,7 +24,7 @@ from napari_topaz.settings import OBJECTIVES, NetworkSettings, PreprocessSetting
 
 #: Particles of 32 px at 2 Å/px; 16 px once downsampled twice.
 PREPROCESS = PreprocessSettings(diameter=64, particle_pixels=16)
-TINY = TrainSettings(epochs=2, steps=10, expected=12)
+TINY = TrainSettings(epochs=2, steps=5, expected=12)
 NARROW = NetworkSettings(width=3)
 
 
@@ -74,8 +74,8 @@ def test_particles_that_were_drawn_are_found(micrographs) -> None:
         images,
         few,
         PREPROCESS,
-        TrainSettings(epochs=4, steps=30, expected=12),
-        network=NetworkSettings(width=12),
+        TrainSettings(epochs=3, steps=25, expected=12),
+        network=NetworkSettings(width=9),
     )
     unseen, truth = drawn(99)
     score_map = model.score(prepare(unseen, model.card.preprocess))
@@ -86,7 +86,7 @@ def test_particles_that_were_drawn_are_found(micrographs) -> None:
     # On the particle, not half a pixel of the coarse grid beside it.
     assert np.nanmedian(matches.distance) < 2.5
     done = of_type(events, EpochDone)
-    assert [e.epoch for e in done] == [1, 2, 3, 4]
+    assert [e.epoch for e in done] == [1, 2, 3]
     assert done[-1].held_out > 0.8
     assert model.card.best_epoch == max(e.epoch for e in done if e.kept)
 
@@ -96,7 +96,7 @@ def test_events_come_in_order_and_count_up(micrographs) -> None:
     events, model = run_train(images, picks, PREPROCESS, TINY)
     assert [e.what for e in of_type(events, Started)] == ["Preparing micrographs", "Training"]
     assert [e.done for e in of_type(events, Progress)] == [1, 2, 3, 4]
-    assert [e.step for e in of_type(events, StepDone)] == [10, 20]
+    assert [e.step for e in of_type(events, StepDone)] == [5, 10]
     assert all(np.isfinite(e.loss) for e in of_type(events, StepDone))
     assert len(model.card.history) == 2
     assert not of_type(events, Warned)
