@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 OBJECTIVES = {
     "cvir": "the most confident π of the unlabelled regions are ignored, the rest are negatives (Garg 2021)",
     "ge-binomial": "the number of positives in a minibatch follows a binomial of π (Bepler 2019)",
+    "ge-binomial-exact": "the same with the exact Poisson-binomial in place of a Gaussian",
     "ge-kl": "the mean score of the unlabelled regions is π (Bepler 2018)",
     "nnpu": "non-negative risk estimate (Kiryo 2017)",
     "pn": "unlabelled regions are taken as negatives, positives and negatives weigh the same",
@@ -37,6 +38,12 @@ SAMPLINGS = {
     "auto": "what suits the objective",
     "tiles": "tiles with many regions each: much less arithmetic a region",
     "patches": "regions one by one, 16 positive and 240 unlabelled, at any angle, as in the papers",
+}
+
+#: Courses of the learning rate by name; see :mod:`napari_topaz.model.training`.
+SCHEDULES = {
+    "cosine": "rises over 20 steps, then falls to 0 as a cosine",
+    "constant": "stays, as in the papers",
 }
 
 #: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
@@ -146,6 +153,7 @@ class NetworkSettings(Settings):
         le=1024,
         advanced=True,
     )
+    batch_norm: bool = option(True, "Batch normalisation after each layer.", advanced=True)
 
 
 class TrainSettings(Settings):
@@ -163,10 +171,39 @@ class TrainSettings(Settings):
         lt=1,
         advanced=True,
     )
+    slack: float | None = option(
+        None,
+        "Weight λ of the expectation in the GE objectives; 10 (ge-kl) or 1 (ge-binomial) where not given.",
+        step=0.5,
+        ge=0,
+        le=1e6,
+        advanced=True,
+    )
+    expectation_decay: float = option(
+        0.0,
+        "Weight of earlier minibatches in the mean score of ge-kl; 0 takes each by itself.",
+        step=0.1,
+        ge=0,
+        lt=1,
+        advanced=True,
+    )
+    autoencoder: float = option(
+        0.0,
+        "Weight of the reconstruction term times the number of labels (10 in the papers, up to 250 labels); "
+        "0 leaves it out.",
+        step=1,
+        ge=0,
+        le=1e6,
+        advanced=True,
+    )
     sampling: str = option("auto", "How regions are drawn.", choices=SAMPLINGS, advanced=True)
     epochs: int = option(12, "Number of epochs.", step=1, ge=1, le=10_000, advanced=True)
     steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
     learning_rate: float = option(3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True)
+    schedule: str = option("cosine", "Course of the learning rate.", choices=SCHEDULES, advanced=True)
+    weight_decay: float = option(
+        0.01, "Decoupled weight decay of AdamW; 0 is plain Adam.", step=0.01, ge=0, le=10, advanced=True
+    )
     label_radius: float | None = option(
         None,
         "Regions this close to a label are positive (downsampled pixels); "

@@ -128,3 +128,36 @@ def test_cvir_ignores_the_most_confident_share_of_the_unlabelled() -> None:
 def test_an_unknown_objective_is_named() -> None:
     with pytest.raises(ValueError, match=r"'nnpv'.*nnpu"):
         objectives.by_name("nnpv")
+
+
+def test_the_exact_binomial_is_the_distribution_of_the_number_of_positives() -> None:
+    logits, labels = minibatch(positives=0, unlabelled=6)
+    g = torch.sigmoid(logits).tolist()
+    exact = torch.zeros(7, dtype=torch.float64)
+    for outcome in range(2**6):  # every set of positives
+        bits = [outcome >> i & 1 for i in range(6)]
+        exact[sum(bits)] += np.prod([p if b else 1 - p for p, b in zip(g, bits, strict=True)])
+    log_p = torch.distributions.Binomial(6, 0.2).log_prob(torch.arange(7.0, dtype=torch.float64))
+    assert objectives.ge_binomial_exact(logits, labels, 0.2).item() == pytest.approx(
+        -(exact * log_p).sum().item(), rel=1e-5
+    )
+
+
+def test_the_exact_binomial_has_a_gradient_where_scores_saturate() -> None:
+    logits = torch.full((40,), -14.0, requires_grad=True)
+    labels = torch.zeros(40, dtype=torch.int8)
+    (exact,) = torch.autograd.grad(objectives.ge_binomial_exact(logits, labels, 0.2), logits)
+    assert (exact < 0).all()
+
+
+def test_a_moving_mean_remembers_and_takes_the_gradient_of_now() -> None:
+    moving = objectives.MovingMean(0.9)
+    first = moving.update(torch.tensor(0.5))
+    mean = torch.tensor(0.1, requires_grad=True)
+    second = moving.update(mean)
+    assert first.item() == pytest.approx(0.5)
+    assert second.item() == pytest.approx(0.46)
+    assert torch.autograd.grad(second, mean)[0].item() == 1
+    logits, labels = minibatch()
+    whole = objectives.ge_kl(logits, labels, 0.05, moving=objectives.MovingMean(0.0))
+    assert whole.item() == pytest.approx(objectives.ge_kl(logits, labels, 0.05).item(), rel=1e-6)

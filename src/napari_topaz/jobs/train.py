@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REPORT_EVERY = 10
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 #: Objectives that cannot do without unlabelled positives.
-NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial"})
+NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 
 
 def train_on_files(

@@ -23,12 +23,15 @@ class Classifier(nn.Module):
         Receptive field (odd), pixels.
     stride : int
         Distance of neighbouring outputs, pixels.
+    channels : int
+        Of the features, before the last layer.
     """
 
     def __init__(self, layers: list[nn.Module], channels: int) -> None:
         super().__init__()
         self.features = nn.Sequential(*layers)
         self.head = nn.Conv2d(channels, 1, 1)
+        self.channels = channels
         self.field, self.stride = receptive_field(self.features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,71 +87,82 @@ def receptive_field(layers: nn.Module) -> tuple[int, int]:
     return field, stride
 
 
-def _conv(before: int, after: int, kernel: int, stride: int = 1, act: type[nn.Module] = nn.ReLU) -> nn.Module:
+def _conv(
+    before: int,
+    after: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    norm: bool = True,
+    act: type[nn.Module] = nn.ReLU,
+) -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride=stride, bias=False), nn.BatchNorm2d(after), act()
+        nn.Conv2d(before, after, kernel, stride=stride, bias=not norm),
+        nn.BatchNorm2d(after) if norm else nn.Identity(),
+        act(),
     )
 
 
-def small(width: int = 24) -> Classifier:
+def small(width: int = 24, *, norm: bool = True) -> Classifier:
     """84 000 weights, field 37, stride 4: two CPU cores train it in seconds."""
     u = width
     layers = [
-        _conv(1, u, 5, 2),
-        _conv(u, 4 * u // 3, 3),
-        _conv(4 * u // 3, 2 * u, 3, 2),
-        _conv(2 * u, 2 * u, 3),
-        Residual(2 * u, 2 * u),
+        _conv(1, u, 5, 2, norm=norm),
+        _conv(u, 4 * u // 3, 3, norm=norm),
+        _conv(4 * u // 3, 2 * u, 3, 2, norm=norm),
+        _conv(2 * u, 2 * u, 3, norm=norm),
+        Residual(2 * u, 2 * u, norm=norm),
     ]
     return Classifier(layers, 2 * u)
 
 
-def _plain(width: int, kernels: tuple[int, ...]) -> Classifier:
+def _plain(width: int, kernels: tuple[int, ...], norm: bool) -> Classifier:
     """Build convolutions of stride 2 but the last, widths doubling, batch norm and PReLU."""
     widths = [1] + [width * 2**i for i in range(len(kernels))]
     strides = [2] * (len(kernels) - 1) + [1]
     layers = [
-        _conv(a, b, k, s, nn.PReLU) for a, b, k, s in zip(widths, widths[1:], kernels, strides, strict=False)
+        _conv(a, b, k, s, norm=norm, act=nn.PReLU)
+        for a, b, k, s in zip(widths, widths[1:], kernels, strides, strict=False)
     ]
     return Classifier(layers, widths[-1])
 
 
-def conv31(width: int = 32) -> Classifier:
+def conv31(width: int = 32, *, norm: bool = True) -> Classifier:
     """Build the network of Bepler et al. 2018: 7×7 /2, 5×5 /2, 5×5."""
-    return _plain(width, (7, 5, 5))
+    return _plain(width, (7, 5, 5), norm)
 
 
-def conv63(width: int = 32) -> Classifier:
+def conv63(width: int = 32, *, norm: bool = True) -> Classifier:
     """Four convolutions: 7×7, 5×5, 5×5, all /2, then 5×5."""
-    return _plain(width, (7, 5, 5, 5))
+    return _plain(width, (7, 5, 5, 5), norm)
 
 
-def conv127(width: int = 32) -> Classifier:
+def conv127(width: int = 32, *, norm: bool = True) -> Classifier:
     """Five convolutions: 7×7, 5×5, 5×5, 5×5, all /2, then 5×5."""
-    return _plain(width, (7, 5, 5, 5, 5))
+    return _plain(width, (7, 5, 5, 5, 5), norm)
 
 
-def resnet8(width: int = 32) -> Classifier:
+def resnet8(width: int = 32, *, norm: bool = True) -> Classifier:
     """Residual network of Bepler et al. 2019 with dilated blocks, field 71, stride 4."""
     u = width
     layers = [
-        _conv(1, u, 7, 2),
-        Residual(u, u, dilation=2),
-        Residual(u, 2 * u, stride=2, dilation=2),
-        Residual(2 * u, 2 * u, dilation=2),
-        _conv(2 * u, 4 * u, 5),
+        _conv(1, u, 7, 2, norm=norm),
+        Residual(u, u, dilation=2, norm=norm),
+        Residual(u, 2 * u, stride=2, dilation=2, norm=norm),
+        Residual(2 * u, 2 * u, dilation=2, norm=norm),
+        _conv(2 * u, 4 * u, 5, norm=norm),
     ]
     return Classifier(layers, 4 * u)
 
 
-def resnet16(width: int = 32) -> Classifier:
+def resnet16(width: int = 32, *, norm: bool = True) -> Classifier:
     """Residual network of Bepler et al. 2019, field 91, stride 4."""
     u = width
-    layers: list[nn.Module] = [_conv(1, u, 7), Residual(u, u, stride=2)]
-    layers += [Residual(u, u) for _ in range(3)]
-    layers += [Residual(u, 2 * u, stride=2)]
-    layers += [Residual(2 * u, 2 * u) for _ in range(2)]
-    return Classifier([*layers, _conv(2 * u, 4 * u, 5)], 4 * u)
+    layers: list[nn.Module] = [_conv(1, u, 7, norm=norm), Residual(u, u, stride=2, norm=norm)]
+    layers += [Residual(u, u, norm=norm) for _ in range(3)]
+    layers += [Residual(u, 2 * u, stride=2, norm=norm)]
+    layers += [Residual(2 * u, 2 * u, norm=norm) for _ in range(2)]
+    return Classifier([*layers, _conv(2 * u, 4 * u, 5, norm=norm)], 4 * u)
 
 
 def build(settings: NetworkSettings) -> Classifier:
@@ -156,5 +170,6 @@ def build(settings: NetworkSettings) -> Classifier:
     if settings.architecture not in ARCHITECTURES:
         raise ValueError(f"No network is called {settings.architecture!r}.")
     make = globals()[settings.architecture]
-    network: Classifier = make() if settings.width is None else make(settings.width)
+    given = {} if settings.width is None else {"width": settings.width}
+    network: Classifier = make(norm=settings.batch_norm, **given)
     return network

@@ -23,10 +23,12 @@ from torch.nn.functional import softplus
 
 from napari_topaz.settings import OBJECTIVES
 
-Objective = Callable[[Tensor, Tensor, float], Tensor]
+Objective = Callable[..., Tensor]
 
 #: Objectives that assume independent regions: they get patches drawn one by one, not tiles.
-INDEPENDENT = frozenset({"ge-binomial"})
+INDEPENDENT = frozenset({"ge-binomial", "ge-binomial-exact"})
+#: Objectives that weigh an expectation by λ.
+WITH_SLACK = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 #: Objectives whose unlabelled regions are a plain sample, labelled positives included; π is not reduced.
 WHOLE_SAMPLE = frozenset({"nnpu"})
 
@@ -65,18 +67,55 @@ def nnpu(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     return step + (risk - step).detach()
 
 
-def ge_kl(logits: Tensor, labels: Tensor, prior: float, slack: float = 10.0) -> Tensor:
+class MovingMean:
+    """Exponential moving average of the mean score of the unlabelled regions.
+
+    Parameters
+    ----------
+    decay : float
+        Weight of what has been; 0 keeps no memory.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self._decay = decay
+        self._mean: Tensor | None = None
+
+    def update(self, mean: Tensor) -> Tensor:
+        """Return the average so far, with the gradient of this minibatch's `mean`."""
+        now = mean.detach()
+        self._mean = now if self._mean is None else self._decay * self._mean + (1 - self._decay) * now
+        return self._mean + (mean - now)
+
+
+def ge_kl(
+    logits: Tensor, labels: Tensor, prior: float, slack: float = 10.0, moving: MovingMean | None = None
+) -> Tensor:
     """GE-KL of Bepler et al. 2018: labelled loss + λ·KL(π ‖ ḡ), ḡ the mean of g over the unlabelled.
 
-    Written with logsumexp, so that the gradient stays finite as ḡ → 0 or 1.
+    Written with logsumexp, so that the gradient stays finite as ḡ → 0 or 1. With `moving` ḡ is an average
+    over minibatches: KL is convex, so that the noise of a minibatch's mean biases it upwards.
     """
     unlabelled = labels == 0
-    log_n = unlabelled.sum().clamp(min=1).log()
-    hidden = torch.full_like(logits, -math.inf)
-    log_g = torch.logsumexp(torch.where(unlabelled, -softplus(-logits), hidden), 0) - log_n
-    log_not_g = torch.logsumexp(torch.where(unlabelled, -softplus(logits), hidden), 0) - log_n
+    if moving is not None:
+        mean = moving.update(mean_where(torch.sigmoid(logits), unlabelled)).clamp(1e-6, 1 - 1e-6)
+        log_g, log_not_g = mean.log(), (1 - mean).log()
+    else:
+        log_n = unlabelled.sum().clamp(min=1).log()
+        hidden = torch.full_like(logits, -math.inf)
+        log_g = torch.logsumexp(torch.where(unlabelled, -softplus(-logits), hidden), 0) - log_n
+        log_not_g = torch.logsumexp(torch.where(unlabelled, -softplus(logits), hidden), 0) - log_n
     divergence = prior * (math.log(prior) - log_g) + (1 - prior) * (math.log1p(-prior) - log_not_g)
     return labelled_loss(logits, labels) + slack * divergence
+
+
+def _log_binomial(n: Tensor, size: int, prior: float) -> tuple[Tensor, Tensor]:
+    """Log probabilities of k = 0 … size under Binomial(n, π) (0 where k > n), and the mask of k ≤ n."""
+    k = torch.arange(size + 1, device=n.device, dtype=n.dtype)
+    possible = k <= n
+    rest = torch.where(possible, n - k, 0)
+    log_choose = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(rest + 1)
+    log_p = log_choose + k * math.log(prior) + rest * math.log1p(-prior)
+    return torch.where(possible, log_p, 0), possible
 
 
 def ge_binomial(logits: Tensor, labels: Tensor, prior: float, slack: float = 1.0) -> Tensor:
@@ -86,18 +125,34 @@ def ge_binomial(logits: Tensor, labels: Tensor, prior: float, slack: float = 1.0
     evaluated at the integers and renormalised over them. (The papers print + and k from 1.)
     """
     unlabelled = labels == 0
-    n = unlabelled.sum().to(logits.dtype)
-    k = torch.arange(len(logits) + 1, device=logits.device, dtype=logits.dtype)
-    possible = k <= n
-    rest = torch.where(possible, n - k, 0)
-    log_choose = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(rest + 1)
-    log_p = log_choose + k * math.log(prior) + rest * math.log1p(-prior)
+    log_p, possible = _log_binomial(unlabelled.sum().to(logits.dtype), len(logits), prior)
+    k = torch.arange(len(log_p), device=logits.device, dtype=logits.dtype)
     g = torch.sigmoid(logits) * unlabelled
     mu, variance = g.sum(), (g * (1 - g)).sum()
     # Where all scores saturate the variance is 0: the floor keeps the softmax and its gradient finite.
     exponent = -0.5 * (k - mu) ** 2 / variance.clamp(min=1e-6)
     q = torch.softmax(torch.where(possible, exponent, -math.inf), 0)
-    return labelled_loss(logits, labels) - slack * (q * torch.where(possible, log_p, 0)).sum()
+    return labelled_loss(logits, labels) - slack * (q * log_p).sum()
+
+
+def ge_binomial_exact(logits: Tensor, labels: Tensor, prior: float, slack: float = 1.0) -> Tensor:
+    """GE-binomial with the exact distribution of the number of positives in place of the Gaussian.
+
+    q is the Poisson-binomial of the scores, from its characteristic function by a discrete Fourier
+    transform (Hong 2013). Its gradient does not die where scores saturate.
+    """
+    unlabelled = labels == 0
+    log_p, _ = _log_binomial(unlabelled.sum().to(logits.dtype), len(logits), prior)
+    g = torch.sigmoid(logits) * unlabelled
+    turns = torch.arange(len(log_p), device=logits.device, dtype=logits.dtype) * (2 * math.pi / len(log_p))
+    # Real and imaginary parts of Π(1 − g + g·exp(−iω)), as modulus and angle: no complex numbers needed.
+    real = 1 - g + g * turns.cos()[:, None]
+    imaginary = -g * turns.sin()[:, None]
+    modulus = 0.5 * (real**2 + imaginary**2).clamp(min=1e-30).log().sum(1)
+    angle = torch.atan2(imaginary, real).sum(1)
+    k = torch.arange(len(log_p), device=logits.device, dtype=logits.dtype)
+    q = (modulus.exp() * torch.cos(angle + k[:, None] * turns)).mean(1)
+    return labelled_loss(logits, labels) - slack * (q * log_p).sum()
 
 
 def cvir(logits: Tensor, labels: Tensor, prior: float, weight: float = 0.2) -> Tensor:

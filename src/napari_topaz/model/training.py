@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from napari_topaz.model.autoencoder import decoder, reconstruction_loss
 from napari_topaz.model.networks import Classifier
-from napari_topaz.model.objectives import INDEPENDENT, WHOLE_SAMPLE, by_name
+from napari_topaz.model.objectives import INDEPENDENT, WHOLE_SAMPLE, WITH_SLACK, MovingMean, by_name
 from napari_topaz.model.sampling import (
     IGNORED,
     UNLABELLED,
@@ -24,6 +26,8 @@ from napari_topaz.settings import TrainSettings
 TILES, TILE_OUTPUTS = 16, 16
 #: A minibatch of patches (Bepler et al. 2018).
 POSITIVE_PATCHES, UNLABELLED_PATCHES = 16, 240
+#: The autoencoder is for few labels (Bepler et al. 2018).
+AUTOENCODER_LABELS = 250
 #: Steps over which the learning rate rises.
 WARM_UP = 20
 
@@ -76,9 +80,59 @@ def as_labels(classes: Tensor, *, whole_sample: bool) -> Tensor:
     return torch.where(labels == IGNORED, UNLABELLED, labels) if whole_sample else labels
 
 
-def learning_rate(done: float, step: int, peak: float) -> float:
-    """Rise over the first steps, then fall as a cosine; `done` is the finished fraction."""
-    return peak * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+def learning_rate(settings: TrainSettings, done: float, step: int) -> float:
+    """Learning rate of a step; `done` is the finished fraction of the training."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    rise = min(1.0, (step + 1) / WARM_UP)
+    return settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+class Loss:
+    """The objective of the settings, with the autoencoder term where it is wanted.
+
+    Parameters
+    ----------
+    network : Classifier
+        Gives the features.
+    settings : TrainSettings
+        Objective and weights.
+    prior : float
+        π of the unlabelled regions.
+    labels : int
+        Number of labelled particles: γ = `settings.autoencoder` / labels, and 0 for more than 250
+        (Bepler et al. 2018).
+    """
+
+    def __init__(self, network: Classifier, settings: TrainSettings, prior: float, labels: int) -> None:
+        self._network, self._prior = network, prior
+        self._objective = by_name(settings.objective)
+        self._options: dict[str, object] = {}
+        if settings.slack is not None and settings.objective in WITH_SLACK:
+            self._options["slack"] = settings.slack
+        if settings.objective == "ge-kl" and settings.expectation_decay:
+            self._options["moving"] = MovingMean(settings.expectation_decay)
+        self._whole = settings.objective in WHOLE_SAMPLE
+        self._gamma = settings.autoencoder / max(labels, 1) if labels <= AUTOENCODER_LABELS else 0.0
+        device = next(network.parameters()).device
+        self._decoder = decoder(network.channels).to(device) if self._gamma else None
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Weights beside the network's that are trained with it."""
+        return list(self._decoder.parameters()) if self._decoder is not None else []
+
+    def __call__(self, batch: Minibatch, generator: torch.Generator) -> Tensor:
+        """Loss of a minibatch, a scalar."""
+        features = self._network.features(batch.images.contiguous(memory_format=torch.channels_last))
+        logits = self._network.head(features)[:, 0].flatten()
+        loss = self._objective(
+            logits, as_labels(batch.classes, whole_sample=self._whole), self._prior, **self._options
+        )
+        if self._decoder is None:
+            return loss
+        stride = self._network.stride
+        drawn = reconstruction_loss(self._decoder, features, batch.images, stride, generator)
+        return loss + self._gamma * drawn
 
 
 def train_steps(
@@ -110,21 +164,19 @@ def train_steps(
     """
     device = regions.pixels.device
     generator = torch.Generator(device).manual_seed(settings.seed)
-    objective = by_name(settings.objective)
-    whole = settings.objective in WHOLE_SAMPLE
-    tiles = uses_tiles(settings)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        loss_of = Loss(network, settings, prior, len(regions.positives))
+    draw = draw_tiles if uses_tiles(settings) else draw_patches
+    trained = [*network.parameters(), *loss_of.parameters()]
+    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    step = 0
-    while True:
+    for step in count():
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(progress(step), step, settings.learning_rate)
+            group["lr"] = learning_rate(settings, progress(step), step)
         network.train()
-        batch = (draw_tiles if tiles else draw_patches)(regions, network, generator)
-        logits = network(batch.images.contiguous(memory_format=torch.channels_last))
-        loss = objective(logits.flatten(), as_labels(batch.classes, whole_sample=whole), prior)
+        loss = loss_of(draw(regions, network, generator), generator)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        step += 1
         yield loss.detach()
