@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from napari_topaz.files.columns import table_of
 from napari_topaz.picks import Kind, Picks
 
 P = Picks(
@@ -90,3 +91,22 @@ def test_pixels_cover_half_around_their_centre() -> None:
         True,
         False,
     ]
+
+
+def test_joining_thousands_copies_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, rows = [P] * 50, 0
+    joined = np.concatenate
+
+    def counted(arrays, *args, **options):
+        nonlocal rows
+        result = joined(arrays, *args, **options)
+        rows += len(result)
+        return result
+
+    monkeypatch.setattr(np, "concatenate", counted)
+    table = table_of({f"m{i}": one for i, one in enumerate(parts)})
+    assert len(table) == 50 * 2, "one of each three is rejected"
+    assert rows <= 4 * len(table)
+    monkeypatch.undo()
+    assert (Picks.joined(parts).yx == np.concatenate([one.yx for one in parts])).all()
+    assert len(Picks.joined([])) == 0

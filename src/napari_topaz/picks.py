@@ -7,6 +7,7 @@ at their own border.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -61,6 +62,16 @@ class Picks:
         yx = np.asarray(yx, np.float32).reshape(-1, 2)
         return cls(yx, kinds=np.full(len(yx), kind, np.uint8))
 
+    @classmethod
+    def joined(cls, parts: Iterable[Picks]) -> Picks:
+        """All picks of several objects, one after the other; adding them up would copy for every part."""
+        parts = [cls(), *parts]
+        return cls(
+            np.concatenate([one.yx for one in parts]),
+            np.concatenate([one.scores for one in parts]),
+            np.concatenate([one.kinds for one in parts]),
+        )
+
     def __len__(self) -> int:
         return len(self.yx)
 
@@ -69,11 +80,7 @@ class Picks:
         return Picks(self.yx[which], self.scores[which], self.kinds[which])
 
     def __add__(self, other: Picks) -> Picks:
-        return Picks(
-            np.concatenate([self.yx, other.yx]),
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.kinds, other.kinds]),
-        )
+        return Picks.joined([self, other])
 
     def of_kind(self, kind: Kind) -> Picks:
         """Those of one kind."""

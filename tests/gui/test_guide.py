@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from napari_topaz.gui.guide import ENOUGH_LABELS, guide
 from napari_topaz.gui.workspace import Workspace
@@ -76,3 +77,13 @@ def test_while_something_runs_nothing_else_can_start(workspace: Workspace) -> No
 def test_labels_on_one_micrograph_only_are_pointed_out(workspace: Workspace) -> None:
     workspace.label("a", spread(ENOUGH_LABELS), Kind.PARTICLE)
     assert "next micrograph" in guide(workspace, None).next_step
+
+
+def test_advice_does_not_put_results_together(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace.set_candidates("a", Picks([[5, 5]], scores=[1]))
+
+    def refuse(self: Workspace, name: str) -> Picks:
+        raise AssertionError("with thousands of micrographs that takes seconds, after every pick")
+
+    monkeypatch.setattr(Workspace, "result", refuse)
+    assert guide(workspace, None).save is None

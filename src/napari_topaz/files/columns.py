@@ -107,7 +107,7 @@ def table_of(picks: Mapping[str, Picks]) -> pd.DataFrame:
     Numbers have as many digits as a float32 needs to be read back exactly; no score is "".
     """
     kept = {name: one[one.kinds != Kind.NOT_PARTICLE] for name, one in picks.items()}
-    joined = sum(kept.values(), Picks())
+    joined = Picks.joined(kept.values())
     names = np.repeat(np.array(list(kept), object), [len(one) for one in kept.values()])
     labels = np.array([kind.name.lower() for kind in Kind], object)
     return pd.DataFrame(

@@ -36,7 +36,9 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
     busy = f"{running} is running: press Stop first, or wait until it is done." if running else None
     no_files = None if workspace.sources else "Open micrographs first."
     no_model = None if workspace.model is not None else "Train a model first, or load one."
-    nothing = None if workspace.results else "There is nothing to save yet: label particles or train a model."
+    # Asked after every change: results of thousands of micrographs must not be put together for it.
+    some = any(workspace.is_picked(n) or len(workspace.labels(n)) for n in workspace.names)
+    nothing = None if some else "There is nothing to save yet: label particles or train a model."
     next_step, emphasis = _next_step(workspace, running)
     return Guide(
         next_step=next_step,
