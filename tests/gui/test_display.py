@@ -94,3 +94,12 @@ def test_a_broken_file_is_tried_again(tmp_path) -> None:
     assert isinstance(first.exception(timeout=10), FileError)
     assert gallery.get(MicrographFile(broken), RAW, None) is not first
     gallery.close()
+
+
+def test_the_gallery_never_shows_another_micrograph_in_memory() -> None:
+    gallery, rng = Gallery(), np.random.default_rng(0)
+    for k in range(30):  # each is gone when the next one is made, which often gets its address
+        one = Micrograph(f"m{k}", rng.random((40, 60)))
+        assert gallery.get(one, RAW, 2.0).result(timeout=10).name == one.name
+        del one
+    gallery.close()

@@ -142,7 +142,8 @@ class Gallery:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._pictures: OrderedDict[tuple[Any, ...], Future[Picture]] = OrderedDict()
+        # With its source, which stays alive as long: else another one could get the same id.
+        self._pictures: OrderedDict[tuple[Any, ...], tuple[Any, Future[Picture]]] = OrderedDict()
         self._lock = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-topaz-pictures")
 
@@ -152,14 +153,14 @@ class Gallery:
         """Return the picture of a micrograph, now or as soon as it is made."""
         key = (source if isinstance(source, MicrographFile) else id(source), settings, pixel_size)
         with self._lock:
-            future = self._pictures.get(key)
+            future = self._pictures.get(key, (source, None))[1]
             if future is None or (future.done() and future.exception() is not None):
                 future = self._thread.submit(_make, source, settings, pixel_size)
-                self._pictures[key] = future
+                self._pictures[key] = (source, future)
             self._pictures.move_to_end(key)
             while len(self._pictures) > self._kept:
                 # One that still waits was asked for long ago and is not wanted any more.
-                self._pictures.popitem(last=False)[1].cancel()
+                self._pictures.popitem(last=False)[1][1].cancel()
         return future
 
     def prefetch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
+from weakref import ref
 
 from napari_topaz.events import Job, Progress, Started, StopToken, Warned
 from napari_topaz.files import read_micrograph
@@ -28,25 +29,28 @@ class PreparedCache:
 
     def __init__(self, max_bytes: int = 2**29) -> None:
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[tuple[object, PreprocessSettings], Prepared] = OrderedDict()
+        # With a weak reference to the source: after its end another micrograph may get its id.
+        self._kept: OrderedDict[tuple[object, PreprocessSettings], tuple[ref[Source], Prepared]]
+        self._kept = OrderedDict()
         self._lock = Lock()
 
     def prepare(self, source: Source, settings: PreprocessSettings) -> Prepared:
         """Read and preprocess `source`, or return what is kept of an earlier call."""
-        key = (source if isinstance(source, MicrographFile) else id(source.pixels), settings)
+        key = (source if isinstance(source, MicrographFile) else id(source), settings)
         with self._lock:
-            if key in self._kept:
+            found = self._kept.get(key)
+            if found is not None and (isinstance(source, MicrographFile) or found[0]() is source):
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return found[1]
         prepared = prepare_source(source, settings)
         with self._lock:
-            self._kept[key] = prepared
+            self._kept[key] = (ref(source), prepared)
             while len(self._kept) > 1 and self._bytes() > self._max_bytes:
                 self._kept.popitem(last=False)
         return prepared
 
     def _bytes(self) -> int:
-        return sum(p.image.nbytes for p in self._kept.values())
+        return sum(prepared.image.nbytes for _, prepared in self._kept.values())
 
 
 def prepare_source(source: Source, settings: PreprocessSettings) -> Prepared:
