@@ -121,3 +121,11 @@ def test_what_is_not_a_model_is_refused_in_one_sentence(make, tmp_path: Path) ->
     with pytest.raises(ModelFileError, match=r"model\.safetensors") as caught:
         PickerModel.load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_moving_to_another_device_leaves_the_model_where_it_is() -> None:
+    model = fresh()
+    assert model.to("cpu") is model
+    moved = model.to("meta")  # a device that every machine has
+    assert {p.device.type for p in moved.network.parameters()} == {"meta"}
+    assert {p.device.type for p in model.network.parameters()} == {"cpu"}

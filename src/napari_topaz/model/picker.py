@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -94,8 +95,13 @@ class PickerModel:
         return PickerModel(network.eval(), self.card)
 
     def to(self, device: torch.device | str) -> PickerModel:
-        """Return the same model on another device."""
-        return replace(self, network=self.network.to(device))
+        """Return the same model on another device; this one stays where it is.
+
+        A module's own `to` would move it while another thread scores with it.
+        """
+        if next(self.network.parameters()).device == torch.device(device):
+            return self
+        return replace(self, network=deepcopy(self.network).to(device))
 
     def radius(self, pixel_size: float | None = None) -> float:
         """Particle radius in pixels of a micrograph of `pixel_size` Å/px (the training's if None).
