@@ -134,3 +134,12 @@ def test_score_one_takes_files_micrographs_and_prepared(world, model) -> None:
 def test_an_absent_device_is_refused(world, model) -> None:
     with pytest.raises(JobError, match="cuda:63"):
         run(pick(world.files, model, device="cuda:63"))
+
+
+def test_a_full_device_is_said_in_one_sentence(world, model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, device: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(type(model), "to", full)
+    with pytest.raises(JobError, match="memory of device cpu is full"):
+        run(pick(world.files, model, FAST, device="cpu"))

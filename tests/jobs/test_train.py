@@ -282,3 +282,74 @@ def test_a_model_file_holds_everything(micrographs, tmp_path: Path) -> None:
     assert again.card == model.card
     prepared = prepare(images[0], again.card.preprocess)
     np.testing.assert_array_equal(again.score(prepared).logits, model.score(prepared).logits)
+
+
+def failing_after(steps: int, error: Exception):
+    """Make training steps that work for a while."""
+    from napari_topaz.model import training
+
+    real = training.train_steps
+
+    def train_steps(*args, **options):
+        for n, loss in enumerate(real(*args, **options), 1):
+            if n > steps:
+                raise error
+            yield loss
+
+    return train_steps
+
+
+FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+
+@pytest.mark.parametrize("error", [FULL, MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_full_memory_keeps_what_was_learnt(micrographs, monkeypatch, error: Exception) -> None:
+    monkeypatch.setattr("napari_topaz.model.training.train_steps", failing_after(8, error))
+    events, model = run_train(*micrographs, PREPROCESS, TINY)
+    assert model.card.best_epoch == 1
+    (warning,) = of_type(events, Warned)
+    assert "memory is full" in warning.message
+    assert "is kept" in warning.message
+
+
+def test_full_memory_before_the_first_epoch_is_one_sentence(micrographs, monkeypatch) -> None:
+    monkeypatch.setattr("napari_topaz.model.training.train_steps", failing_after(3, FULL))
+    with pytest.raises(JobError, match="memory is full; take device cpu"):
+        run_train(*micrographs, PREPROCESS, TINY)
+
+
+def test_full_memory_while_validating_keeps_what_was_learnt(micrographs, monkeypatch) -> None:
+    real, calls = PickerModel.score, []
+
+    def score(self, prepared, *, symmetries=True):
+        calls.append(symmetries)
+        if len(calls) > 1:
+            raise MemoryError("The device's memory is too small")
+        return real(self, prepared, symmetries=symmetries)
+
+    monkeypatch.setattr(PickerModel, "score", score)
+    events, model = run_train(*micrographs, PREPROCESS, TINY)
+    assert len(calls) == 3, "two epochs, and the threshold at the end"
+    assert model.card.best_epoch == 1
+    assert "memory is full" in of_type(events, Warned)[0].message
+
+
+def test_other_errors_are_not_called_full_memory(micrographs, monkeypatch) -> None:
+    monkeypatch.setattr("napari_topaz.model.training.train_steps", failing_after(8, RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        run_train(*micrographs, PREPROCESS, TINY)
+
+
+def test_a_diverged_training_keeps_what_was_learnt(micrographs, monkeypatch, tmp_path) -> None:
+    from napari_topaz.model import training
+
+    real = training.train_steps
+
+    def train_steps(*args, **options):
+        for n, loss in enumerate(real(*args, **options), 1):
+            yield loss * float("nan") if n > 5 else loss
+
+    monkeypatch.setattr(training, "train_steps", train_steps)
+    events, model = run_train(*micrographs, PREPROCESS, TINY)
+    assert "diverged" in of_type(events, Warned)[0].message
+    assert PickerModel.load(model.save(tmp_path / "m.safetensors")).card.best_epoch == 1

@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
 from napari_topaz.settings import ARCHITECTURES, NetworkSettings  # noqa: E402
@@ -107,3 +108,29 @@ def test_a_full_device_is_met_with_smaller_bands(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(made.features, "forward", lambda x: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(MemoryError, match="--device cpu"):
         score_image(made, image)
+
+
+def test_a_device_too_full_for_the_image_itself_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*args: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr("napari_topaz.model.scoring._padded", full)
+    with pytest.raises(MemoryError, match="--device cpu"):
+        score_image(network("small"), np.zeros((40, 50), "f4"))
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_full_memory_is_recognised(error: Exception, full: bool) -> None:
+    assert is_out_of_memory(error) is full

@@ -8,7 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_topaz.events import EpochDone, Event, MicrographDone
+from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.session import Session
@@ -36,6 +36,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._session, self._workspace, self._layers = session, session.workspace, session.layers
         self._job_bar = job_bar
+        self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
         """Take a threshold; None for the model's own."""
@@ -129,7 +130,10 @@ class Actions(QObject):
 
     def _on_training(self, event: Event) -> None:
         self.training_event.emit(event)
-        if isinstance(event, EpochDone):
+        if isinstance(event, Warned):
+            self._warned = event.message
+        elif isinstance(event, EpochDone):
+            self._warned = ""
             self._workspace.set_model(event.model)
 
     def _take_trained(self, model: Any) -> None:
@@ -137,7 +141,8 @@ class Actions(QObject):
         card = model.card
         held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
         precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
-        self._job_bar.say(f"Training is done; epoch {card.best_epoch} is kept{precision}.")
+        done = self._warned or f"Training is done; epoch {card.best_epoch} is kept."
+        self._job_bar.say(f"{done.rstrip('.')}{precision}.")
 
     def _take_scores(self, scored: tuple[Any, Picks]) -> None:
         score_map, picks = scored

@@ -45,12 +45,16 @@ def load_model(path: str | Path, *, device: str = "auto", pixel_size: float | No
 
 def on_device(model: PickerModel, device: str) -> PickerModel:
     """Return the model on the device of that name; JobError where there is none."""
-    from napari_topaz.model.devices import choose_device
+    from napari_topaz.model.devices import choose_device, is_out_of_memory
 
     try:
         return model.to(choose_device(device))
     except ValueError as error:
         raise JobError(str(error)) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise JobError(f"The memory of device {device} is full; use --device cpu.") from error
 
 
 def with_pixel_size(model: PickerModel, pixel_size: float | None) -> PickerModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,14 +127,24 @@ def train(
     """Train on what is preprocessed already (see :func:`train_on_files` for the parameters).
 
     Of all epochs the latest is kept whose held-out average precision is within one standard error
-    of the highest so far.
+    of the highest so far. Where training cannot go on (memory, numbers), what it has learnt is kept.
     """
-    run = _Run.start(training_set, preprocess, settings or TrainSettings(), network, device)
+    try:
+        run = _Run.start(training_set, preprocess, settings or TrainSettings(), network, device)
+    except (MemoryError, RuntimeError) as error:
+        raise JobError(_why_ended(error)) from error
     yield from run.warnings()
     total = run.settings.epochs * run.settings.steps
     yield Started("Training", total)
     for epoch in range(1, run.settings.epochs + 1):
-        yield from run.epoch(epoch, stop)
+        try:
+            yield from run.epoch(epoch, stop)
+        except (FloatingPointError, MemoryError, RuntimeError) as error:
+            reason = _why_ended(error)
+            if run.best is None:
+                raise JobError(reason) from error
+            yield Warned(f"{reason} What was learnt before is kept.")
+            break
         if run.finished() or (stop is not None and stop.is_set()):
             break
     return run.result()
@@ -226,6 +237,8 @@ class _Run:
             self.step += len(chunk)
             losses += [float(loss) for loss in chunk]
             mean = sum(losses[-len(chunk) :]) / len(chunk)
+            if not math.isfinite(mean):
+                raise FloatingPointError(f"The loss is {mean} after {self.step} steps.")
             yield StepDone(self.step, total, mean, time.monotonic() - self.clock)
         if losses:
             yield self.close_epoch(epoch, sum(losses) / len(losses))
@@ -267,9 +280,23 @@ class _Run:
     def result(self) -> PickerModel:
         if self.best is None:
             raise JobError(STOPPED_EARLY)
-        # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.
-        threshold = self.validate(self.best, symmetries=True).threshold
+        try:
+            # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.
+            threshold = self.validate(self.best, symmetries=True).threshold
+        except MemoryError:
+            threshold = self.best.card.threshold
         return self.best.with_card(threshold=threshold, history=self.model.card.history)
+
+
+def _why_ended(error: Exception) -> str:
+    """One sentence for what a user can do something about; everything else is raised again."""
+    from napari_topaz.model.devices import is_out_of_memory
+
+    if isinstance(error, FloatingPointError):
+        return f"Training diverged ({str(error).rstrip('.')}); take a smaller learning rate."
+    if is_out_of_memory(error):
+        return "The device's memory is full; take device cpu, a smaller width or fewer labelled micrographs."
+    raise error
 
 
 def _prior(training_set: TrainingSet, settings: TrainSettings) -> float:

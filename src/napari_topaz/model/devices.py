@@ -32,4 +32,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device's memory is full."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "memory" in str(error) and "alloc" in str(error)
+    text = str(error).lower()  # "CUDA error: out of memory", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate"
+    return isinstance(error, RuntimeError) and any(
+        sign in text for sign in ("out of memory", "alloc_failed", "allocate memory", "not enough memory")
+    )

@@ -12,6 +12,7 @@ from napari_topaz.model.networks import Classifier
 
 #: Input pixels of one pass; the activations take about 400 bytes a pixel.
 PIXELS_AT_ONCE = 2**21
+TOO_SMALL = "The device's memory is too small to score a micrograph; use --device cpu."
 
 
 def score_image(
@@ -44,6 +45,17 @@ def score_image(
     MemoryError
         Where even a single row of regions does not fit into the device's memory.
     """
+    try:
+        return _scored(network, image, symmetries, pixels_at_once)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(TOO_SMALL) from error
+
+
+def _scored(
+    network: Classifier, image: NDArray[np.float32], symmetries: bool, pixels_at_once: int
+) -> NDArray[np.float32]:
     device = next(network.parameters()).device
     rows, columns = ((n - 1) // network.stride + 1 for n in image.shape)
     padded = torch.from_numpy(_padded(image, network.field, network.stride)).to(device)
@@ -88,7 +100,5 @@ def _strided(network: Classifier, padded: Tensor, pixels_at_once: int) -> Tensor
             if not is_out_of_memory(error):
                 raise
             if band == 1:
-                raise MemoryError(
-                    "The device's memory is too small to score a micrograph; use --device cpu."
-                ) from error
+                raise MemoryError(TOO_SMALL) from error
             pixels_at_once = (band // 2) * stride * padded.shape[1]
