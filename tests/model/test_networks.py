@@ -22,9 +22,9 @@ FIELDS = {
 }
 
 
-def network(name: str, seed: int = 0):
+def network(name: str, seed: int = 0, *, norm: bool = True):
     torch.manual_seed(seed)
-    made = build(NetworkSettings(architecture=name, width=6))
+    made = build(NetworkSettings(architecture=name, width=6, batch_norm=norm))
     for module in made.modules():  # so that batch norm is not the identity
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
@@ -36,9 +36,11 @@ def test_every_architecture_has_its_field_stated() -> None:
     assert set(FIELDS) == set(ARCHITECTURES)
 
 
+@pytest.mark.parametrize("norm", [True, False])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_dense_scores_equal_the_scores_of_single_regions(name: str) -> None:
-    made = network(name)
+def test_dense_scores_equal_the_scores_of_single_regions(name: str, norm: bool) -> None:
+    made = network(name, norm=norm)
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in made.modules()) is norm
     assert (made.field, made.stride) == FIELDS[name]
     rng = np.random.default_rng(1)
     image = rng.normal(size=(made.field + 5 * made.stride, made.field + 2 * made.stride + 1)).astype("f4")

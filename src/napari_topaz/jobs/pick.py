@@ -19,28 +19,42 @@ if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
 
-def load_model(path: str | Path, *, device: str = "auto", pixel_size: float | None = None) -> PickerModel:
+def load_model(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    pixel_size: float | None = None,
+    diameter: float | None = None,
+    downsample: float | None = None,
+) -> PickerModel:
     """Read a model file and put the model on a device.
 
     Parameters
     ----------
     path : str or Path
-        A model file.
+        A model file; of Topaz where its name ends in ``.sav``.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     pixel_size : float, optional
         Å/px of the micrographs to come, in place of their headers'.
+    diameter : float, optional
+        Diameter of the particle in Å, in place of the model's. Models of Topaz have none.
+    downsample : float, optional
+        Downsampling factor, in place of the model's or of what follows from the diameter.
 
     Raises
     ------
     ModelFileError
-        Where the file is not one of this package's models.
+        Where the file is not a model that can be used.
     JobError
         Where this machine has no such device.
     """
     from napari_topaz.model.picker import PickerModel
+    from napari_topaz.model.topaz_models import SUFFIX, read_topaz_model
 
-    return with_pixel_size(on_device(PickerModel.load(path), device), pixel_size)
+    read = read_topaz_model if Path(path).suffix.lower() == SUFFIX else PickerModel.load
+    lengths = {"pixel_size": pixel_size, "diameter": diameter, "downsample": downsample}
+    return _with(on_device(read(path), device), **lengths)
 
 
 def on_device(model: PickerModel, device: str) -> PickerModel:
@@ -59,9 +73,13 @@ def on_device(model: PickerModel, device: str) -> PickerModel:
 
 def with_pixel_size(model: PickerModel, pixel_size: float | None) -> PickerModel:
     """Return the model for micrographs of `pixel_size` Å/px, whatever their headers say."""
-    if pixel_size is None:
-        return model
-    return model.with_card(preprocess=model.card.preprocess.model_copy(update={"pixel_size": pixel_size}))
+    return _with(model, pixel_size=pixel_size)
+
+
+def _with(model: PickerModel, **lengths: float | None) -> PickerModel:
+    """Return the model with these preprocessing options, where they are given."""
+    given = {name: length for name, length in lengths.items() if length is not None}
+    return model.with_card(preprocess=model.card.preprocess.model_copy(update=given)) if given else model
 
 
 def score_one(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
 from napari_topaz.jobs.validation import Validation, validate
+from napari_topaz.jobs.warm_start import network_of, origin_of, preprocess_of, settings_of
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared, downsampling
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: Loss is reported (and the device waited for) every so many steps.
 REPORT_EVERY = 10
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
+NO_BETTER = "No epoch was better than the model that training started from, so that one is kept."
 #: Objectives that cannot do without unlabelled positives.
 NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 
@@ -39,6 +41,7 @@ def train_on_files(
     device: str = "auto",
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
+    start: PickerModel | None = None,
 ) -> Job[PickerModel]:
     """Read and preprocess the labelled micrographs, then train on them.
 
@@ -60,6 +63,9 @@ def train_on_files(
         Where set, the best model so far is returned.
     cache : PreparedCache, optional
         Keeps preprocessed micrographs for another training.
+    start : PickerModel, optional
+        Training goes on from its weights, with its network. Where `preprocess` leaves options open,
+        its preprocessing is taken; it stays as it is.
 
     Yields
     ------
@@ -73,9 +79,11 @@ def train_on_files(
     Raises
     ------
     JobError
-        Where there is nothing to learn from.
+        Where there is nothing to learn from, or `network` contradicts `start`.
     """
-    settings = settings or TrainSettings()
+    settings = settings_of(start, settings)
+    network = network_of(start, network)
+    preprocess = preprocess_of(start, preprocess) if start else preprocess
     labelled = [f for f in files if f.name in picks and len(picks[f.name])]
     if not labelled:
         raise JobError("None of the micrographs has a label; label some particles first.")
@@ -99,7 +107,9 @@ def train_on_files(
         )
     except ValueError as error:
         raise JobError(str(error)) from error
-    return (yield from train(training_set, preprocess, settings, network, device=device, stop=stop))
+    return (
+        yield from train(training_set, preprocess, settings, network, device=device, stop=stop, start=start)
+    )
 
 
 def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
@@ -123,14 +133,16 @@ def train(
     *,
     device: str = "auto",
     stop: StopToken | None = None,
+    start: PickerModel | None = None,
 ) -> Job[PickerModel]:
     """Train on what is preprocessed already (see :func:`train_on_files` for the parameters).
 
     Of all epochs the latest is kept whose held-out average precision is within one standard error
-    of the highest so far. Where training cannot go on (memory, numbers), what it has learnt is kept.
+    of the highest so far; a model to start from counts as an epoch before the first. Where training
+    cannot go on (memory, numbers), what it has learnt is kept.
     """
     try:
-        run = _Run.start(training_set, preprocess, settings or TrainSettings(), network, device)
+        run = _Run.start(training_set, preprocess, settings_of(start, settings), network, device, start)
     except (MemoryError, RuntimeError) as error:
         raise JobError(_why_ended(error)) from error
     yield from run.warnings()
@@ -147,7 +159,10 @@ def train(
             break
         if run.finished() or (stop is not None and stop.is_set()):
             break
-    return run.result()
+    model = run.result()
+    if not model.card.best_epoch:
+        yield Warned(NO_BETTER)
+    return model
 
 
 @dataclass(eq=False)
@@ -171,6 +186,7 @@ class _Run:
         settings: TrainSettings,
         network: NetworkSettings | None,
         device: str,
+        start: PickerModel | None,
     ) -> _Run:
         import torch
 
@@ -180,14 +196,17 @@ class _Run:
         from napari_topaz.model.sampling import Regions
         from napari_topaz.model.training import train_steps
 
-        network = network or NetworkSettings()
+        network = network_of(start, network)
         try:
             where = choose_device(device)
         except ValueError as error:
             raise JobError(str(error)) from error
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            classifier = build(network).to(where)
+            classifier = build(network)
+        if start is not None:
+            classifier.load_state_dict(start.network.state_dict())
+        classifier.to(where)
         prior = _prior(training_set, settings)
         ignore = training_set.particle_radius
         regions = Regions.from_images(training_set.training, training_set.label_radius, ignore, where)
@@ -200,9 +219,12 @@ class _Run:
             prior=training_set.prior,
             labels=training_set.n_labels,
             micrographs=len(training_set.images),
+            pretrained=origin_of(start),
         )
         run = cls(training_set, settings, PickerModel(classifier, card), iter(()))
         run.steps = train_steps(classifier, regions, settings, prior, run.progress)
+        if start is not None and training_set.held_out:
+            run.highest, run.best = run.validate(run.model).average_precision, run.model.snapshot()
         return run
 
     def warnings(self) -> Iterator[Event]:
@@ -278,7 +300,7 @@ class _Run:
         return validate(model, images, self.training_set.expected, radius, symmetries=symmetries)
 
     def result(self) -> PickerModel:
-        if self.best is None:
+        if self.best is None or not self.step:
             raise JobError(STOPPED_EARLY)
         try:
             # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.

@@ -52,6 +52,8 @@ class ModelCard(Settings):
         Logit from which a region counts as a pick by default.
     labels, micrographs : int
         How many labels on how many micrographs it learnt from.
+    pretrained : str
+        Where its first weights come from; empty where they were random.
     """
 
     format_version: int = 1
@@ -66,6 +68,7 @@ class ModelCard(Settings):
     labels: int = 0
     micrographs: int = 0
     best_epoch: int = 0
+    pretrained: str = ""
     history: tuple[EpochRecord, ...] = ()
 
 
@@ -79,10 +82,18 @@ class PickerModel:
         On the device where it scores.
     card : ModelCard
         Preprocessing, threshold and history.
+    name : str
+        Of the file that it was read from; empty where it was not.
     """
 
     network: Classifier
     card: ModelCard
+    name: str = ""
+
+    @property
+    def knows_preprocessing(self) -> bool:
+        """Whether the card says how micrographs are preprocessed; that of a model of Topaz does not."""
+        return self.card.preprocess.diameter is not None
 
     def with_card(self, **changes: object) -> PickerModel:
         """Return the same network with other entries in its card."""
@@ -167,7 +178,7 @@ class PickerModel:
             ) from error
         if text is None:
             raise ModelFileError(f"{path} is a safetensors file, but not a model of napari-topaz.")
-        return cls(*_assembled(path, text, tensors, torch.device(device)))
+        return cls(*_assembled(path, text, tensors, torch.device(device)), name=path.name)
 
 
 def _assembled(
