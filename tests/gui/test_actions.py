@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from napari_topaz.events import EpochDone, Started, Warned
+from napari_topaz.events import EpochDone, MicrographDone, Started, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.display import DisplaySettings, picture_of
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.session import session_of
+from napari_topaz.picks import Picks
+from napari_topaz.score_map import ScoreMap
+from napari_topaz.settings import PickSettings
 
-from .conftest import micrograph
+from .conftest import PIXEL_SIZE, SHAPE, micrograph
 
 pytestmark = pytest.mark.gui
 
@@ -31,6 +37,10 @@ class Bench:
         self.bar = JobBar()
         qtbot.addWidget(self.bar)
         self.actions = Actions(self.session, self.bar, self.bar)
+
+    def show(self, name: str) -> None:
+        picture = picture_of(self.workspace.source(name), DisplaySettings(), PIXEL_SIZE)
+        self.session.layers.show(picture)
 
 
 @pytest.fixture
@@ -61,3 +71,57 @@ def test_why_a_training_ended_early_is_not_overwritten(
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert says in bench.bar.message
     assert "assumed" not in bench.bar.message
+
+
+def scores_of(bench: Bench, name: str) -> ScoreMap:
+    return ScoreMap(name, np.zeros((8, 8), np.float32), (40, 50), 1, SHAPE)
+
+
+def test_scores_of_an_earlier_model_are_drawn_but_do_not_count(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.show("a")
+    ready, models = threading.Event(), [some_model(1), some_model(2)]
+
+    def score(source: Any, model: Any, *args: object) -> tuple[ScoreMap, Picks]:
+        if model is models[0]:
+            ready.wait(5)
+        return scores_of(bench, source.name), Picks([[5, 5]], [model.card.best_epoch])
+
+    monkeypatch.setattr(tasks, "scoring", score)
+    bench.workspace.set_model(models[0])
+    bench.actions.score_shown()
+    bench.workspace.set_model(models[1])  # while the first one still scores
+    ready.set()
+    qtbot.waitUntil(lambda: not bench.bar.preview.busy and len(bench.workspace.candidates("a")) > 0)
+    assert not bench.workspace.is_picked("a"), "Pick all would skip it, and save picks of the first model"
+    bench.actions.score_shown()
+    qtbot.waitUntil(lambda: bench.workspace.is_picked("a"))
+    assert bench.workspace.candidates("a").scores == [2]
+
+
+def test_options_that_change_while_picking_are_not_mixed(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, stopped = threading.Event(), threading.Event()
+
+    def picking(sources: Any, model: Any, options: Any, skip: Any, stop: threading.Event):
+        yield Started("Picking", 2)
+        yield MicrographDone("a", Picks([[5, 5]], [1]))
+        first.wait(5)
+        yield MicrographDone("b", Picks([[5, 5]], [1]))
+        if stop.wait(5):
+            stopped.set()
+        return {}
+
+    monkeypatch.setattr(tasks, "picking", picking)
+    bench.workspace.set_model(some_model())
+    bench.actions.pick_all()
+    qtbot.waitUntil(lambda: bench.workspace.is_picked("a"))
+    bench.workspace.change(pick=PickSettings(margin=50))
+    first.set()
+    qtbot.waitUntil(lambda: bench.bar.running is None)
+    assert stopped.is_set(), "nobody wants the rest"
+    assert not bench.workspace.is_picked("a")
+    assert not bench.workspace.is_picked("b")
+    assert "2 are not picked" in bench.bar.message

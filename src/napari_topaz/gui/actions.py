@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,14 @@ class Actions(QObject):
         if model is None or name is None:
             return
         source, options = self._workspace.source(name), self._workspace.options
+        is_current = self._until_changed()
         size = self._workspace.pixel_size(name)
         if self._job_bar.running == "Training":  # quick: the next epoch follows soon
             options = replace(options, pick=options.pick.model_copy(update={"symmetries": False}))
         self._job_bar.preview.ask(
             lambda: tasks.scoring(source, model, options, size, self._session.prepared),
             wanted=lambda: self._layers.shown == name and self._job_bar.run_id == run,
-            on_done=self._take_scores,
+            on_done=lambda scored: self._take_scores(scored, stale=not is_current()),
             on_failed=lambda message: self._job_bar.say(message, error=True),
         )
 
@@ -78,11 +80,11 @@ class Actions(QObject):
         sources, model, options = workspace.sources, workspace.model, workspace.options
         if model is None:
             return
-        done = frozenset(filter(workspace.is_picked, workspace.names))
+        done, is_current = frozenset(filter(workspace.is_picked, workspace.names)), self._until_changed()
         self._job_bar.start(
             "Picking",
             lambda stop: tasks.picking(sources, model, options, done, stop),
-            on_event=self._on_picking,
+            on_event=lambda event: self._on_picking(event, stale=not is_current()),
             on_result=self._report_picking,
         )
 
@@ -144,13 +146,20 @@ class Actions(QObject):
         done = self._warned or f"Training is done; epoch {card.best_epoch} is kept."
         self._job_bar.say(f"{done.rstrip('.')}{precision}.")
 
-    def _take_scores(self, scored: tuple[Any, Picks]) -> None:
+    def _until_changed(self) -> Callable[[], bool]:
+        """Tell, later, whether picks made with what there is now would still be the same."""
+        workspace, forgotten = self._workspace, self._workspace.forgotten
+        return lambda: workspace.forgotten == forgotten
+
+    def _take_scores(self, scored: tuple[Any, Picks], *, stale: bool) -> None:
         score_map, picks = scored
         self._layers.show_scores(score_map)
-        self._workspace.set_candidates(score_map.name, picks)
+        self._workspace.set_candidates(score_map.name, picks, stale=stale)
 
-    def _on_picking(self, event: Event) -> None:
-        if isinstance(event, MicrographDone) and event.picks is not None:
+    def _on_picking(self, event: Event, *, stale: bool) -> None:
+        if stale:
+            self._job_bar.stop()  # she changed what is looked for
+        elif isinstance(event, MicrographDone) and event.picks is not None:
             self._workspace.set_candidates(event.name, event.picks)
 
     def _report_picking(self, _: Any) -> None:

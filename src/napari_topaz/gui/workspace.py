@@ -94,6 +94,8 @@ class Workspace:
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
         self._stale: set[str | None] = set()
+        #: Counts how often picks were forgotten: what was begun before must not count after.
+        self.forgotten = 0
         self._undo: list[tuple[str, Picks]] = []
 
     # -- micrographs ------------------------------------------------------------------------------
@@ -262,6 +264,7 @@ class Workspace:
         self.model_changed.emit()
 
     def _forget_picks(self, but: str | None = None) -> None:
+        self.forgotten += 1
         forgotten = [name for name in self._candidates if name != but]
         self._stale = {but} & set(self._candidates)
         for name in forgotten:
@@ -269,10 +272,10 @@ class Workspace:
             self._free.pop(name, None)
             self.picks_changed.emit(name)
 
-    def set_candidates(self, name: str, picks: Picks) -> None:
-        """Take all peaks of one micrograph, whatever their score; the threshold selects from them."""
+    def set_candidates(self, name: str, picks: Picks, *, stale: bool = False) -> None:
+        """Take all peaks of one micrograph; `stale` ones (of an earlier model) are drawn but do not count."""
         self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
-        self._stale.discard(name)
+        (self._stale.add if stale else self._stale.discard)(name)
         self._free.pop(name, None)
         self.changes += 1
         self.picks_changed.emit(name)
