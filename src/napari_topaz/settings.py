@@ -53,6 +53,14 @@ NORMALISATIONS = {
     "none": "as stored",
 }
 
+#: What becomes of a box that reaches beyond the micrograph; see :mod:`napari_topaz.numerics.boxes`.
+EDGES = {
+    "drop": "left out",
+    "reflect": "the micrograph is continued by its mirror image",
+    "repeat": "the micrograph is continued by its outermost pixels",
+    "mean": "filled with the mean of the part inside",
+}
+
 
 def option(default: Any, help: str, *, unit: str = "", **more: Any) -> Any:  # noqa: A002
     """State one option.
@@ -285,3 +293,42 @@ class SimulateSettings(Settings):
     particles: int = option(80, "Mean number of particles per micrograph.", step=10, ge=0, le=100_000)
     dose: float = option(20.0, "Electron dose; lower is noisier.", unit="e/Å²", step=1, gt=0, le=1000)
     seed: int = option(0, "Seed of all random numbers.", step=1, ge=0, le=2**31 - 1)
+
+
+class StackSettings(Settings):
+    """How picked boxes become a stack of particles."""
+
+    box_size: int | None = option(
+        None,
+        "Edge of the boxes cut from the micrograph; even, and 1.5 to 2 particle diameters.",
+        unit="px",
+        step=16,
+        ge=4,
+        le=8192,
+    )
+    downsample_to: int | None = option(
+        None, "Edge after downsampling by a crop in Fourier space.", unit="px", step=16, ge=4, le=8192
+    )
+    invert: bool = option(False, "Invert the contrast: dark particles become bright, as RELION wants.")
+    normalise: bool = option(
+        True, "Give the background of each particle mean 0 and standard deviation 1, as RELION wants."
+    )
+    background: float = option(
+        0.75,
+        "Diameter of the circle round the particle, in edges of the box; the background is outside.",
+        step=0.05,
+        gt=0,
+        le=1.3,
+        advanced=True,
+    )
+    edge: str = option("drop", "What a box that reaches beyond the micrograph becomes.", choices=EDGES)
+    limit: int | None = option(None, "At most this many particles, the best ones.", step=100, ge=1, le=10**9)
+    voltage: float | None = option(
+        None, "For the STAR file; 300 is written where not given.", unit="kV", step=100, gt=0, le=2000
+    )
+    spherical_aberration: float | None = option(
+        None, "For the STAR file; 2.7 is written where not given.", unit="mm", step=0.1, ge=0, le=100
+    )
+    amplitude_contrast: float | None = option(
+        None, "For the STAR file; 0.1 is written where not given.", step=0.01, ge=0, le=1, advanced=True
+    )

@@ -135,7 +135,7 @@ def build_training_set(
     if not any(len(i.positives) for i in images):
         raise ValueError("No label lies inside any of the micrographs; label some particles first.")
     if label_radius is None:
-        label_radius = min(3.0, max(1.5, diameter / 4))
+        label_radius = default_label_radius(diameter)
     pixels = float(np.mean([i.prepared.image.size for i in images]))
     assumed = expected is None and prior is None
     if prior is not None:
@@ -151,6 +151,11 @@ def build_training_set(
         expected=float(expected),
         assumed=assumed,
     )
+
+
+def default_label_radius(diameter: float) -> float:
+    """Return how near a region must be to a particle to be positive; both in preprocessed pixels."""
+    return min(3.0, max(1.5, diameter / 4))
 
 
 def _labelled(prepared: Prepared, picks: Picks) -> LabelledImage:

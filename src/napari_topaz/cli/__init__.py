@@ -24,7 +24,8 @@ COMMANDS = {
     "train": "learning",
     "pick": "images",
     "heatmap": "images",
-    "evaluate": "tables",
+    "evaluate": "judging",
+    "stack": "stacks",
     "convert": "tables",
     "info": "tables",
 }

@@ -16,6 +16,7 @@ from napari_topaz.settings import (
     PreprocessSettings,
     RunSettings,
     SimulateSettings,
+    StackSettings,
     TrainSettings,
 )
 
@@ -46,6 +47,7 @@ Preprocess = Annotated[PreprocessSettings, _flat("Particle and preprocessing", 1
 Training = Annotated[TrainSettings, _flat("Training", 2)]
 Network = Annotated[NetworkSettings, _flat("Network", 3)]
 Picking = Annotated[PickSettings, _flat("Picking", 2)]
+Stacking = Annotated[StackSettings, _flat("Particles", 1)]
 Simulating = Annotated[SimulateSettings, _flat("Simulation", 1)]
 Running = Annotated[RunSettings, _flat(*_RUNNING)]
 Showing = Annotated[Shown, _flat(*_RUNNING)]
@@ -54,10 +56,14 @@ OutputFolder = Annotated[Path, Parameter(help="Folder for the results; made wher
 PixelSize = Annotated[
     float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
 ]
+PickFile = Annotated[
+    Path, Parameter(help="Picks: a file (STAR, box, CSV, Topaz table) or a folder of files.")
+]
 BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, in pixels.")]
 
 #: What holds where nothing is said.
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
+STACK = StackSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
 
 #: Formats whose files hold the picks of one micrograph each.

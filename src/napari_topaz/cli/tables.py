@@ -1,4 +1,4 @@
-"""Commands on coordinates: evaluate, convert, info."""
+"""Commands on coordinates: convert, info."""
 
 from __future__ import annotations
 
@@ -8,57 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
-from napari_topaz.cli.options import SHOWN, BoxSize, PixelSize, Showing, flag, pick_format, pixels, positive
+from napari_topaz.cli.options import SHOWN, BoxSize, PickFile, PixelSize, Showing, flag, pick_format, positive
 from napari_topaz.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from napari_topaz.jobs.evaluate import Evaluation
     from napari_topaz.micrograph import MicrographFile
 
-PickFile = Annotated[
-    Path, Parameter(help="Picks: a file (STAR, box, CSV, Topaz table) or a folder of files.")
-]
 FORMAT_HELP = "star, topaz, box or csv; by suffix where not given."
-
-
-def evaluate(
-    *,
-    picks: PickFile,
-    targets: Annotated[Path, Parameter(help="True particles, in any of these formats.")],
-    radius: Annotated[str, Parameter(help="Largest distance of a hit: 27 or 27px in pixels, 90A in Å.")],
-    pixel_size: PixelSize = None,
-    shown: Showing = SHOWN,
-) -> int:
-    """Compare picks with true particles: average precision, precision at recalls, best F1.
-
-    Only micrographs with true particles count.
-    """
-    from napari_topaz.files import read_picks
-    from napari_topaz.jobs.evaluate import evaluate as compare
-    from napari_topaz.jobs.streaming import some_names
-
-    distance = pixels(radius, positive(pixel_size, "--pixel-size"), "--radius")
-    screen = Screen(shown)
-    found = compare(read_picks(picks), read_picks(targets), distance)
-    if found.without_picks:
-        screen.warn(f"No picks in {some_names(found.without_picks)}: their particles count as missed.")
-    if found.ignored:
-        screen.warn(f"Picks of {some_names(found.ignored)} are left out: they have no targets.")
-    return screen.result(found.as_dict(), evaluation_table(found))
-
-
-def evaluation_table(found: Evaluation) -> str:
-    """Say for people how good the picks are."""
-    rows = [("average precision", f"{found.average_precision:.3f}")]
-    rows += [(f"precision at recall {r:g}", f"{p:.3f}") for r, p in found.precision_at.items()]
-    rows += [
-        ("best F1", f"{found.best_f1:.3f} at score {found.threshold:.2f}"),
-        ("hits", f"{found.hits} of {found.picks} picks, {found.targets} targets"),
-        ("median distance", f"{found.median_distance:.1f} px (radius {found.radius:g} px)"),
-        ("micrographs", str(found.micrographs)),
-    ]
-    width = max(len(label) for label, _ in rows) + 2
-    return "\n".join(f"{label:{width}}{value}" for label, value in rows)
 
 
 def convert(

@@ -117,7 +117,9 @@ def read_mrc_pixels(path: Path, section: int) -> NDArray[Any]:
     return np.frombuffer(data, layout.dtype).reshape(layout.shape)
 
 
-def write_mrc(path: str | Path, array: ArrayLike, pixel_size: float | None = None) -> None:
+def write_mrc(
+    path: str | Path, array: ArrayLike, pixel_size: float | None = None, *, label: str | None = None
+) -> None:
     """Write an image as MRC mode 2 (float32), atomically; ``.gz`` and ``.bz2`` compress.
 
     Parameters
@@ -128,6 +130,8 @@ def write_mrc(path: str | Path, array: ArrayLike, pixel_size: float | None = Non
         Row 0 is written first.
     pixel_size : float or None
         Å/px; None writes a cell of 0, which readers take as unknown.
+    label : str, optional
+        A line of at most 80 characters for the header.
 
     Raises
     ------
@@ -146,6 +150,8 @@ def write_mrc(path: str | Path, array: ArrayLike, pixel_size: float | None = Non
                 mrc.set_image_stack()
             if pixel_size is not None:
                 mrc.voxel_size = pixel_size
+            if label is not None:
+                mrc.add_label(label)
 
 
 def _read_layout(path: Path) -> _Layout:

@@ -22,7 +22,7 @@ from napari_topaz.micrograph import micrograph_name
 from napari_topaz.picks import Picks
 
 #: RELION's figure of merit of a pick that has none.
-_NO_SCORE = "-999"
+NO_SCORE = "-999"
 #: RELION 4's autopick.star lists one coordinate file per micrograph in these columns.
 _LIST = ("rlnMicrographName", "rlnMicrographCoordinates")
 
@@ -63,10 +63,10 @@ def write_star(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
     table = table_of(picks)
     columns = {"rlnCoordinateX": table["x"], "rlnCoordinateY": table["y"]}
     if (table["score"] != "").any():
-        columns["rlnAutopickFigureOfMerit"] = table["score"].replace("", _NO_SCORE)
+        columns["rlnAutopickFigureOfMerit"] = table["score"].replace("", NO_SCORE)
     blocks: dict[str, Any] = {"": pd.DataFrame(columns)}
     if not options.one_each:
-        names = table["micrograph"].map(options.star_name).map(_quoted)
+        names = table["micrograph"].map(options.star_name).map(quoted)
         particles = pd.DataFrame({"rlnMicrographName": names, **columns, "rlnOpticsGroup": "1"})
         blocks = {"optics": _optics(options.pixel_size), "particles": particles}
     with replace_file(path) as part:
@@ -114,7 +114,7 @@ def _follow(table: pd.DataFrame, path: Path) -> dict[str, Picks]:
 def _without_dummies(picks: dict[str, Picks]) -> dict[str, Picks]:
     """Turn RELION's −999 into "no score"."""
     return {
-        name: Picks(one.yx, scores=_nan_where(one.scores, float(_NO_SCORE)), kinds=one.kinds)
+        name: Picks(one.yx, scores=_nan_where(one.scores, float(NO_SCORE)), kinds=one.kinds)
         for name, one in picks.items()
     }
 
@@ -134,6 +134,6 @@ def _optics(pixel_size: float | None) -> pd.DataFrame:
     return pd.DataFrame(optics)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Quote what starfile itself does not: a "#" begins a comment."""
     return f'"{name}"' if "#" in name and " " not in name else name

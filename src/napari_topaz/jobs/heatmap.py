@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_topaz.events import Event, Job, Saved, StopToken
-from napari_topaz.files import write_mrc
+from napari_topaz.files import Heatmap, write_heatmap
 from napari_topaz.jobs.pick import on_device, score_one
 from napari_topaz.jobs.preparing import Source
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import PickSettings
+from napari_topaz.training_set import default_label_radius
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -54,20 +55,37 @@ def heatmap(
     -------
     list of Path
         Images of float32, on the model's own grid: its pixel (i, j) is centred on pixel
-        (i · step_y, j · step_x) of the micrograph, the pixel size in the header is that grid's.
+        (i · step_y, j · step_x) of the micrograph, the pixel size in the header is
+        that grid's, and a label of the header says exactly of what it is a score map.
     """
     model = on_device(model, device)
     written: list[Path] = []
 
-    def work(prepared: Prepared) -> tuple[np.ndarray, float | None]:
-        scores = score_one(prepared, model, settings)
-        size = prepared.pixel_size and prepared.pixel_size * float(np.mean(scores.step_yx))
-        return scores.logits, size
+    def work(prepared: Prepared) -> tuple[Heatmap, float | None]:
+        return heatmap_of(prepared, model, settings), prepared.pixel_size
 
-    def keep(name: str, result: tuple[np.ndarray, float | None]) -> Iterable[Event]:
-        written.append(Path(output) / f"{name}_heatmap.mrc")
-        write_mrc(written[-1], *result)
+    def keep(name: str, result: tuple[Heatmap, float | None]) -> Iterable[Event]:
+        written.append(write_heatmap(Path(output), *result))
         yield Saved(str(written[-1]))
 
     yield from over_micrographs("Scoring", files, model.card.preprocess, work, keep=keep, stop=stop)
     return written
+
+
+def heatmap_of(prepared: Prepared, model: PickerModel, settings: PickSettings | None = None) -> Heatmap:
+    """Score one preprocessed micrograph, and say how near to a particle a region is positive."""
+    return Heatmap(score_one(prepared, model, settings), label_radius(prepared, model))
+
+
+def label_radius(prepared: Prepared, model: PickerModel) -> float:
+    """Return the label radius that the model learnt with, in pixels of the original micrograph.
+
+    0 where neither it nor the particle's diameter is known.
+    """
+    step = float(np.mean(prepared.step_yx))
+    if (chosen := model.card.train.label_radius) is not None:
+        return step * chosen
+    diameter, size = model.card.preprocess.diameter, prepared.pixel_size or model.card.pixel_size
+    if diameter is None or size is None:
+        return 0.0
+    return step * default_label_radius(diameter / size / step)

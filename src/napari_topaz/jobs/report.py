@@ -15,6 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
 from napari_topaz.files import replace_file
+from napari_topaz.jobs.curve_plots import draw_curve
+from napari_topaz.jobs.drawing import BLUE, FAINT, GREEN, INK, LINE, ORANGE, SKY, STYLE, YELLOW
 from napari_topaz.jobs.evaluate import Evaluation
 from napari_topaz.numerics.matching import match
 from napari_topaz.picks import Picks
@@ -24,9 +26,6 @@ from napari_topaz.score_map import ScoreMap
 if TYPE_CHECKING:
     from napari_topaz.model.picker import ModelCard
 
-#: Okabe and Ito's colours, which colour-blind people can tell apart.
-BLUE, SKY, ORANGE, YELLOW, GREEN = "#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73"
-INK, FAINT = "#2b2b2b", "#9a9a9a"
 #: Size of the picture in inches, and its pixels per inch.
 SIZE, DPI = (12.6, 10.4), 130
 #: Percentiles of pixels that become black and white.
@@ -35,22 +34,6 @@ CONTRAST = (0.5, 99.5)
 ROUND_LENGTHS, BAR_PART = (1, 2, 5), 0.2
 #: Scores farther below the threshold all look the same; above, this percentile is the brightest.
 SCORES_BELOW, SCORES_ABOVE = 8.0, 99.8
-
-LINE: dict[str, Any] = {"lw": 2, "marker": "o", "ms": 4}
-STYLE: dict[Any, Any] = {
-    "font.size": 9.5,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titlecolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.8,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +99,12 @@ def draw_report(path: str | Path, title: str, scene: Scene, card: ModelCard, eva
         _draw_scores(figure.add_subplot(above[1]), figure.add_subplot(above[2]), scene)
         _draw_loss(figure.add_subplot(below[0]), card)
         _draw_held_out(figure.add_subplot(below[1]), card)
-        _draw_curve(figure.add_subplot(below[2]), evaluation)
+        curve = figure.add_subplot(below[2])
+        draw_curve(curve, evaluation)
+        many = (
+            f"{evaluation.micrographs} unseen micrographs" if evaluation.micrographs > 1 else "an unseen one"
+        )
+        curve.set_title(f"Precision and recall in {many}")
         with replace_file(path) as part:
             figure.savefig(part, format="png")
     return Path(path)
@@ -192,29 +180,6 @@ def _draw_held_out(axes: Axes, card: ModelCard) -> None:
                 ha="right",
                 color=INK,
             )
-
-
-def _draw_curve(axes: Axes, found: Evaluation) -> None:
-    curve = found.curve
-    recall, precision = np.append(0, curve.recall), np.append(curve.precision[:1], curve.precision)
-    axes.fill_between(recall, precision, color=BLUE, alpha=0.12, lw=0)
-    axes.plot(recall, precision, color=BLUE, lw=2)
-    best = int(np.searchsorted(-curve.thresholds, -found.threshold))
-    if best < len(curve.recall):
-        axes.plot(curve.recall[best], curve.precision[best], "o", ms=7, color=ORANGE)
-        axes.annotate(
-            f"best F1 {found.best_f1:.2f}\nat score {found.threshold:.1f}",
-            (curve.recall[best], curve.precision[best]),
-            (-12, -14),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=INK,
-        )
-    many = f"{found.micrographs} unseen micrographs" if found.micrographs > 1 else "an unseen micrograph"
-    axes.set(title=f"Precision and recall in {many}")
-    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
-    axes.grid(True)
 
 
 def _extent(scene: Scene, grid: tuple[int, ...]) -> tuple[float, float, float, float]:

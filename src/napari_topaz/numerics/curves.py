@@ -48,13 +48,25 @@ class Curve:
         f, threshold : float
             The higher threshold where two are equally good; (0, ∞) where no pick is right.
         """
-        above = (1 + beta**2) * self.precision * self.recall
-        below = beta**2 * self.precision + self.recall
-        f = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        f = self.f(beta)
         if not f.any():
             return 0.0, float("inf")
         best = int(f.argmax())
         return float(f[best]), float(self.thresholds[best])
+
+    def f(self, beta: float = 1.0) -> NDArray[np.float64]:
+        """F_β at every threshold, shape (k,): (1 + β²) P R / (β² P + R), 0 where both are 0."""
+        above = (1 + beta**2) * self.precision * self.recall
+        below = beta**2 * self.precision + self.recall
+        return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+    def index_at(self, threshold: float) -> int | None:
+        """Step that holds for the picks of at least `threshold`; None where there are none.
+
+        A score of a float32 and its double must be the same threshold: both are rounded to float32.
+        """
+        above = np.searchsorted(-self.thresholds.astype(np.float32), -np.float32(threshold), side="right")
+        return int(above) - 1 if above else None
 
 
 def precision_recall(scores: ArrayLike, hits: ArrayLike, n_targets: int) -> Curve:

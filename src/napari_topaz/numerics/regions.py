@@ -50,6 +50,35 @@ def disc_pixels(radius: float) -> int:
     return len(disc_offsets(radius))
 
 
+def disc_mask(
+    shape: tuple[int, int], centres: NDArray[np.floating], radius: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Return the grid points that lie within an ellipse of `radius` round any of the centres.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (rows, columns) of the grid.
+    centres : ndarray of shape (n, 2)
+        (row, column), fractional; may lie outside the grid.
+    radius : tuple of float
+        Half-axes along rows and columns; the rim belongs to the disc.
+
+    Returns
+    -------
+    ndarray of bool, shape `shape`
+    """
+    mask = np.zeros(shape, bool)
+    for centre in np.asarray(centres, np.float64):
+        first = [max(0, math.ceil(c - r)) for c, r in zip(centre, radius, strict=True)]
+        last = [min(n, math.floor(c + r) + 1) for c, r, n in zip(centre, radius, shape, strict=True)]
+        if first[0] < last[0] and first[1] < last[1]:
+            y, x = np.ogrid[first[0] : last[0], first[1] : last[1]]
+            far = ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2
+            mask[first[0] : last[0], first[1] : last[1]] |= far <= 1 + SLACK
+    return mask
+
+
 def prior_from_expected(expected: float, radius: float, shape: tuple[int, int]) -> float:
     """Return π, the fraction of regions that are positive.
 

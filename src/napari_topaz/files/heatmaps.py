@@ -1,0 +1,88 @@
+"""Score maps as MRC images that say of what they are: `NAME_heatmap.mrc`.
+
+The grid cannot be told from the image alone (a micrograph of 3838 × 3710 and its score map have no
+whole factor), so that it stands in a label of the MRC header.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+
+from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.mrc import read_mrc_pixels, write_mrc
+from napari_topaz.score_map import ScoreMap
+
+#: What files of score maps end with; the rest is the micrograph's name.
+ENDING = "_heatmap.mrc"
+#: Height and width of the micrograph, step along y and x, border, label radius; at most 80 characters.
+_LABEL = "napari-topaz scores: {} {} {:.9g} {:.9g} {} {:.6g}"
+_PATTERN = re.compile(r"napari-topaz scores: (\d+) (\d+) (\S+) (\S+) (\d+) (\S+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """A score map, and how near a region must be to a particle to be positive.
+
+    Attributes
+    ----------
+    score_map : ScoreMap
+    label_radius : float
+        Pixels of the micrograph; 0 where it is not known.
+    """
+
+    score_map: ScoreMap
+    label_radius: float
+
+
+def write_heatmap(folder: Path, heatmap: Heatmap, pixel_size: float | None) -> Path:
+    """Write ``folder/NAME_heatmap.mrc``; `pixel_size` is the micrograph's, in Å/px."""
+    scores = heatmap.score_map
+    path = folder / f"{scores.name}{ENDING}"
+    grid = None if pixel_size is None else pixel_size * float(np.mean(scores.step_yx))
+    label = _LABEL.format(*scores.shape, *scores.step_yx, scores.border, heatmap.label_radius)
+    write_mrc(path, scores.logits, grid, label=label)
+    return path
+
+
+def find_heatmaps(folder: Path) -> dict[str, Path]:
+    """Return the score maps of a folder, by name of their micrograph.
+
+    Raises
+    ------
+    FileError
+        Where there are none.
+    """
+    found = {p.name.removesuffix(ENDING): p for p in sorted(folder.glob(f"*{ENDING}"))}
+    if not found:
+        raise FileError(f"{folder} has no *{ENDING}; give the folder that the command heatmap wrote.")
+    return found
+
+
+def read_heatmap(path: Path) -> Heatmap:
+    """Read one score map.
+
+    Raises
+    ------
+    FileError
+        Where the file is not a score map that :func:`write_heatmap` wrote.
+    """
+    pixels = read_mrc_pixels(path, 0)
+    try:
+        with mrcfile.open(path, header_only=True, permissive=True) as mrc:
+            labels = mrc.get_labels()
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    found = next((m for m in map(_PATTERN.match, labels) if m), None)
+    if found is None:
+        raise FileError(f"{path} does not say of what it is a score map; write it anew with heatmap.")
+    height, width, step_y, step_x, border, radius = map(float, found.groups())
+    name = path.name.removesuffix(ENDING)
+    scores = ScoreMap(
+        name, np.asarray(pixels, np.float32), (step_y, step_x), int(border), (int(height), int(width))
+    )
+    return Heatmap(scores, radius)

@@ -1,0 +1,126 @@
+"""Boxes round particles: cutting them from an image, their background, their averages.
+
+The particle's centre is pixel ``size // 2`` of the box, the centre of rotation in RELION. Boxes are
+cut at the nearest whole pixel: a centre is at most half a pixel off, and no pixel is interpolated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def box_corners(yx: NDArray[np.floating], size: int) -> NDArray[np.int64]:
+    """Return the first pixel (y, x) of the boxes round centres `yx` (n, 2); it may be negative."""
+    return np.floor(np.asarray(yx, np.float64) + 0.5).astype(np.int64) - size // 2
+
+
+def boxes_fit(corners: NDArray[np.int64], size: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Mask of the boxes (corners of shape (n, 2)) that lie wholly within an image of `shape`."""
+    return np.asarray(((corners >= 0) & (corners + size <= np.asarray(shape))).all(axis=1))
+
+
+def cut_box(
+    image: NDArray[np.generic], corner: NDArray[np.int64], size: int, edge: str = "drop"
+) -> NDArray[np.float32]:
+    """Cut one box.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W)
+        May be a memory map: only the box is read. Pixels that are not finite become the mean of the
+        box's others.
+    corner : ndarray of int64, shape (2,)
+        First pixel of the box, see :func:`box_corners`.
+    size : int
+        Edge of the box, at most that of the image.
+    edge : str
+        How the image is continued beyond its edges: a key of :data:`napari_topaz.settings.EDGES`.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size)
+
+    Raises
+    ------
+    ValueError
+        Where the box reaches beyond the image and `edge` is "drop".
+    """
+    rows, columns = (start + np.arange(size) for start in corner)
+    seen = np.outer((rows >= 0) & (rows < image.shape[0]), (columns >= 0) & (columns < image.shape[1]))
+    if edge == "drop" and not seen.all():
+        raise ValueError(f"A box of {size} px at {corner.tolist()} reaches beyond {image.shape} px.")
+    continued = _reflected if edge == "reflect" else _repeated
+    along = (continued(rows, image.shape[0]), continued(columns, image.shape[1]))
+    # Whole rows of a slice: only where the box is at an edge must pixels be gathered.
+    whole = image[corner[0] : corner[0] + size, corner[1] : corner[1] + size] if seen.all() else None
+    box = np.array(image[np.ix_(*along)] if whole is None else whole, np.float32)
+    known = np.isfinite(box) & (seen if edge == "mean" else True)
+    if not known.all():
+        box[~known] = box[known].mean(dtype=np.float64) if known.any() else 0
+    return box
+
+
+def _repeated(places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    return np.clip(places, 0, length - 1)
+
+
+def _reflected(places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Mirror places beyond the ends, without the end itself twice; once is enough for a box inside."""
+    return np.asarray(_repeated(length - 1 - np.abs(length - 1 - np.abs(places)), length))
+
+
+def background_mask(size: int, diameter: float) -> NDArray[np.bool_]:
+    """Mask (size, size) of the pixels outside a circle of `diameter` px round pixel ``size // 2``.
+
+    Raises
+    ------
+    ValueError
+        Where the circle leaves fewer than two pixels.
+    """
+    mask = np.asarray(_distances(size) > diameter / 2)
+    if mask.sum() < 2:
+        raise ValueError(f"A circle of {diameter:g} px leaves no background in a box of {size} px.")
+    return mask
+
+
+def normalise_background(box: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give the background mean 0 and standard deviation 1; a constant one only mean 0."""
+    values = box[mask].astype(np.float64)
+    mean, std = float(values.mean()), float(values.std())
+    scale = std if std > 1e-6 * abs(mean) else 1.0
+    return np.asarray((box - mean) / scale, np.float32)
+
+
+def rotational_average(image: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Average an image over all rotations round pixel ``size // 2``.
+
+    Parameters
+    ----------
+    image : ndarray of shape (size, size)
+
+    Returns
+    -------
+    average : ndarray of float32, shape (size, size)
+        The profile, spread out again; the corners continue its last value.
+    profile : ndarray of float64, shape (size // 2,)
+        Mean over the pixels at each distance (a pixel counts for the two nearest whole distances).
+    """
+    size = len(image)
+    distance = _distances(size)
+    lower = np.floor(distance).astype(np.int64)
+    part = distance - lower
+    total, weight = (
+        np.bincount(lower.ravel(), ((1 - part) * v).ravel(), lower.max() + 2)
+        + np.bincount(lower.ravel() + 1, (part * v).ravel(), lower.max() + 2)
+        for v in (image, np.ones_like(part))
+    )
+    profile = (total / np.maximum(weight, 1e-12))[: max(size // 2, 1)]
+    spread = np.interp(distance, np.arange(len(profile)), profile)
+    return spread.astype(np.float32), profile
+
+
+def _distances(size: int) -> NDArray[np.float64]:
+    """Distance of each pixel of a box from its centre, pixel ``size // 2``."""
+    along = np.arange(size, dtype=np.float64) - size // 2
+    return np.asarray(np.hypot(along[:, None], along))
