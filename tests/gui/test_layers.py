@@ -189,3 +189,20 @@ def test_the_layers_know_what_the_writer_needs(stage: Stage) -> None:
     assert stage["picks"].metadata[METADATA]["pixel_size"] == PIXEL_SIZE
     stage.show("b")
     assert stage["labels"].metadata[METADATA]["name"] == "b"
+
+
+def test_nothing_is_labelled_beyond_the_edges(stage: Stage) -> None:
+    labels, height = stage["labels"], SHAPE[0]
+    labels.add([100, 200])
+    for beyond in ([-1, 20], [100, -3], [height, 20], [20, SHAPE[1]]):
+        labels.add(beyond)
+    assert stage.workspace.labels("a").yx.tolist() == [[100, 200]] == labels.data.tolist()
+    labels.add([height - 0.6, 20])
+    labels.data = np.array([[100, 200], [height + 5, 20]])  # as dragging does
+    assert stage.workspace.labels("a").yx.tolist() == [[100, 200]] == labels.data.tolist()
+    stage.workspace.undo()
+    assert len(stage.workspace.labels("a")) == 2
+    stage.workspace.set_candidates("a", Picks([[50, 50]], [3.0]))
+    stage["picks"].add([-20, 50])
+    assert len(stage.workspace.labels("a")) == 2
+    assert stage["picks"].data.tolist() == [[50, 50]]

@@ -23,6 +23,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_topaz.files import read_micrograph
 from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.picks import Picks
 from napari_topaz.settings import Settings, option
 
 #: Pixels whose percentiles stand for the whole picture.
@@ -90,6 +91,10 @@ class Picture:
     def translate(self) -> float:
         """Centre of the first pixel, in original pixels."""
         return (self.bin - 1) / 2
+
+    def inside(self, yx: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The points (n, 2) that lie on the micrograph, in original pixels: beyond it is nothing to label."""
+        return yx[Picks(yx).inside(self.shape)]
 
 
 def picture_of(micrograph: Micrograph, settings: DisplaySettings, pixel_size: float | None) -> Picture:

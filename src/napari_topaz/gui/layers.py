@@ -284,31 +284,30 @@ class Layers:
             self._quiet = before
 
     def _on_labels_edited(self, event: Any) -> None:
-        if self._quiet or self.shown is None or event.action not in ("added", "removed", "changed"):
+        if self._quiet or self.picture is None or event.action not in ("added", "removed", "changed"):
             return
         assert self._labels is not None
-        yx, known = np.array(self._labels.data, np.float32), self._workspace.labels(self.shown)
+        name, yx = self.picture.name, np.array(self._labels.data, np.float32)
+        known = self._workspace.labels(name)
         if event.action == "added" and len(yx) > len(known):
-            self._workspace.label(self.shown, yx[len(known) :], self.kind)
+            self._workspace.label(name, self.picture.inside(yx[len(known) :]), self.kind)
             return
         particle, no_particle = (LOOKS[kind][0] for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE))
         texts = self._labels.features.get("kind", pd.Series([particle] * len(yx)))
         kinds = [Kind.NOT_PARTICLE if text == no_particle else Kind.PARTICLE for text in texts]
-        self._workspace.set_labels(self.shown, Picks(yx, kinds=np.array(kinds, np.uint8)))
+        labels = Picks(yx, kinds=np.array(kinds, np.uint8))
+        self._workspace.set_labels(name, labels[labels.inside(self.picture.shape)])
 
     def _on_picks_edited(self, event: Any) -> None:
         """A pick she deletes is no particle; one she adds or moves is one."""
-        if self._quiet or self.shown is None or event.action not in ("added", "removed", "changed"):
+        if self._quiet or self.picture is None or event.action not in ("added", "removed", "changed"):
             return
         assert self._picks is not None
-        name, before = self.shown, self._workspace.picks(self.shown).yx
+        name, before = self.picture.name, self._workspace.picks(self.picture.name).yx
         after = np.array(self._picks.data, np.float32)
-        gone, new = _without(before, after), _without(after, before)
-        labels = self._workspace.labels(name)
-        if event.action == "removed":
-            self._workspace.set_labels(name, labels + Picks.labels(gone, Kind.NOT_PARTICLE))
-        elif len(new):
-            self._workspace.set_labels(name, labels + Picks.labels(new))
+        gone, new = _without(before, after), self.picture.inside(_without(after, before))
+        edit = Picks.labels(gone, Kind.NOT_PARTICLE) if event.action == "removed" else Picks.labels(new)
+        self._workspace.set_labels(name, self._workspace.labels(name) + edit)
 
     def _on_removed(self, event: Any) -> None:
         for role in ("_image", "_heat", "_picks", "_labels"):
