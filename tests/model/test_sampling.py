@@ -108,3 +108,16 @@ def test_the_same_seed_draws_the_same() -> None:
     first, second = (draw_tiles(regions, network, torch.Generator().manual_seed(7)) for _ in range(2))
     assert torch.equal(first.images, second.images)
     assert torch.equal(first.classes, second.classes)
+
+
+def test_every_label_has_a_positive_region_however_small_the_radius() -> None:
+    image = labelled((50, 40), [(20.5, 17.5), (3.3, 8.6), (49.4, 39.4)])
+    for radius in (0.0, 0.4):
+        assert (sampling.region_classes(image, radius, 6) == sampling.POSITIVE).sum() == 3
+    regions = sampling.Regions.from_images([image], 0.0, 6, CPU)
+    drawn = regions.random_positives(64, torch.Generator().manual_seed(0))
+    assert {(int(y), int(x)) for _, y, x in drawn} == {(20, 18), (3, 9), (49, 39)}
+
+
+def test_steps_copy_no_symmetries_to_the_device() -> None:
+    assert sampling.eight_symmetries(CPU) is sampling.eight_symmetries(torch.device("cpu"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -47,6 +48,9 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
     )
     for centres, radius, value in painting:
         for centre in centres:
+            # However small the radius: the nearest region belongs to the label.
+            nearest = np.clip(np.rint(centre).astype(int), 0, np.array(classes.shape) - 1)
+            classes[tuple(nearest)] = value
             low = np.maximum(np.ceil(centre - radius), 0).astype(int)
             high = np.minimum(np.floor(centre + radius) + 1, classes.shape).astype(int)
             if (low >= high).any():
@@ -57,6 +61,7 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
     return classes
 
 
+@cache  # copied to the device once: a copy would make every step wait for it
 def eight_symmetries(device: torch.device) -> Tensor:
     """Return the rotations by 90° and their mirror images, shape (8, 2, 2)."""
     quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
