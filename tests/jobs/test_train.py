@@ -353,3 +353,18 @@ def test_a_diverged_training_keeps_what_was_learnt(micrographs, monkeypatch, tmp
     events, model = run_train(*micrographs, PREPROCESS, TINY)
     assert "diverged" in of_type(events, Warned)[0].message
     assert PickerModel.load(model.save(tmp_path / "m.safetensors")).card.best_epoch == 1
+
+
+def test_the_weights_of_pn_do_not_vanish_where_all_particles_are_labelled(micrographs, monkeypatch) -> None:
+    from napari_topaz.model import training
+
+    real, priors = training.train_steps, []
+
+    def train_steps(network, regions, settings, prior, progress):
+        priors.append(prior)
+        return real(network, regions, settings, prior, progress)
+
+    monkeypatch.setattr(training, "train_steps", train_steps)
+    _, model = run_train(*micrographs, PREPROCESS, TINY.model_copy(update={"objective": "pn-pi"}))
+    assert priors == [model.card.prior]
+    assert priors[0] > 0

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.training import draw_patches, draw_tiles  # noqa: E402
+from napari_topaz.model.training import as_labels, draw_patches, draw_tiles  # noqa: E402
 from napari_topaz.preprocess import Prepared  # noqa: E402
 from napari_topaz.settings import NetworkSettings  # noqa: E402
 from napari_topaz.training_set import LabelledImage  # noqa: E402
@@ -121,3 +121,19 @@ def test_every_label_has_a_positive_region_however_small_the_radius() -> None:
 
 def test_steps_copy_no_symmetries_to_the_device() -> None:
     assert sampling.eight_symmetries(CPU) is sampling.eight_symmetries(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("draw", [draw_tiles, draw_patches])
+def test_a_whole_sample_holds_the_positives_that_were_drawn_anywhere(draw) -> None:
+    """π of NNPU is that of all regions: its U must be a plain sample, not one without what is labelled."""
+    image = labelled((60, 60), [(y, x) for y in range(5, 60, 10) for x in range(5, 60, 10)])
+    regions = sampling.Regions.from_images([image], 3, 5, CPU)
+    batch = draw(regions, build(NetworkSettings(width=3)), torch.Generator().manual_seed(0))
+    classes, labels = batch.classes, as_labels(batch, whole_sample=True).reshape(batch.classes.shape)
+    anywhere = torch.zeros(len(classes), dtype=torch.bool)
+    anywhere[batch.anywhere] = True
+    assert (classes[anywhere] == sampling.POSITIVE).any()
+    assert (labels[anywhere] == sampling.UNLABELLED).all()
+    assert (labels[~anywhere] != sampling.UNLABELLED).all()
+    assert torch.equal(labels[~anywhere] == sampling.POSITIVE, classes[~anywhere] == sampling.POSITIVE)
+    assert torch.equal(as_labels(batch, whole_sample=False), classes.flatten())

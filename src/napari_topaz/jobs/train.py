@@ -322,9 +322,9 @@ def _why_ended(error: Exception) -> str:
 
 
 def _prior(training_set: TrainingSet, settings: TrainSettings) -> float:
-    from napari_topaz.model.objectives import WHOLE_SAMPLE
+    from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE
 
-    if settings.objective in WHOLE_SAMPLE:
+    if settings.objective in WHOLE_SAMPLE | ALL_REGIONS:
         return training_set.prior
     prior = training_set.unlabelled_prior(training_set.particle_radius)
     if prior <= 0 and settings.objective in NEEDS_PRIOR:

@@ -31,6 +31,8 @@ INDEPENDENT = frozenset({"ge-binomial", "ge-binomial-exact"})
 WITH_SLACK = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 #: Objectives whose unlabelled regions are a plain sample, labelled positives included; π is not reduced.
 WHOLE_SAMPLE = frozenset({"nnpu"})
+#: Objectives whose π is that of all regions, labelled or not: it weighs positives against the rest.
+ALL_REGIONS = frozenset({"pn-pi"})
 
 
 def mean_where(values: Tensor, mask: Tensor) -> Tensor:

@@ -34,10 +34,14 @@ WARM_UP = 20
 
 @dataclass(frozen=True)
 class Minibatch:
-    """Images of shape (b, 1, size, size) and the classes of their outputs (b, m, m)."""
+    """Images of shape (b, 1, size, size) and the classes of their outputs (b, m, m).
+
+    Those of `anywhere` were drawn without a look at the labels.
+    """
 
     images: Tensor
     classes: Tensor
+    anywhere: slice = slice(0, 0)
 
 
 def uses_tiles(settings: TrainSettings) -> bool:
@@ -58,7 +62,8 @@ def draw_tiles(regions: Regions, network: Classifier, generator: torch.Generator
         centres.append(regions.random_labels(n_negative, jitter, generator, "negatives"))
     turns = eight_symmetries(generator.device)
     chosen = turns[torch.randint(8, (TILES,), generator=generator, device=generator.device)]
-    return Minibatch(*regions.cut(torch.cat(centres), chosen, TILE_OUTPUTS, network.stride, network.field))
+    drawn = regions.cut(torch.cat(centres), chosen, TILE_OUTPUTS, network.stride, network.field)
+    return Minibatch(*drawn, anywhere=slice(0, TILES - half))
 
 
 def draw_patches(regions: Regions, network: Classifier, generator: torch.Generator) -> Minibatch:
@@ -68,16 +73,20 @@ def draw_patches(regions: Regions, network: Classifier, generator: torch.Generat
     centres = torch.cat([positive, anywhere])
     turns = random_rotations(len(centres), generator)
     images, classes = regions.cut(centres, turns, 1, network.stride, network.field, smooth=True)
-    return Minibatch(images, classes)
+    return Minibatch(images, classes, anywhere=slice(POSITIVE_PATCHES, None))
 
 
-def as_labels(classes: Tensor, *, whole_sample: bool) -> Tensor:
+def as_labels(batch: Minibatch, *, whole_sample: bool) -> Tensor:
     """Classes as an objective takes them, shape (n,).
 
-    With `whole_sample` what is ignored near a label counts as unlabelled.
+    With `whole_sample` the unlabelled regions are all of those drawn anywhere, labelled positives
+    included, and only those: round labels there are too many particles.
     """
-    labels = classes.flatten()
-    return torch.where(labels == IGNORED, UNLABELLED, labels) if whole_sample else labels
+    labels = batch.classes
+    if whole_sample:
+        labels = torch.where(labels == UNLABELLED, IGNORED, labels)
+        labels[batch.anywhere] = UNLABELLED
+    return labels.flatten()
 
 
 def learning_rate(settings: TrainSettings, done: float, step: int) -> float:
@@ -126,7 +135,7 @@ class Loss:
         features = self._network.features(batch.images.contiguous(memory_format=torch.channels_last))
         logits = self._network.head(features)[:, 0].flatten()
         loss = self._objective(
-            logits, as_labels(batch.classes, whole_sample=self._whole), self._prior, **self._options
+            logits, as_labels(batch, whole_sample=self._whole), self._prior, **self._options
         )
         if self._decoder is None:
             return loss
