@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 import torch
@@ -41,7 +41,7 @@ class Minibatch:
 
     images: Tensor
     classes: Tensor
-    anywhere: slice = slice(0, 0)
+    anywhere: slice = field(default_factory=lambda: slice(0, 0))
 
 
 def uses_tiles(settings: TrainSettings) -> bool:
