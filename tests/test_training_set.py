@@ -48,7 +48,7 @@ def test_an_expected_number_is_assumed_above_the_labels() -> None:
 
 @pytest.mark.parametrize(
     ("micrographs", "fraction", "held"),
-    [(6, 0.2, 1), (10, 0.25, 2), (2, 0.1, 1), (1, 0.5, 0), (5, 0.0, 0), (3, 0.99, 2)],
+    [(6, 0.2, 1), (10, 0.25, 2), (3, 0.1, 1), (2, 0.2, 0), (1, 0.5, 0), (5, 0.0, 0), (3, 0.99, 1)],
 )
 def test_whole_micrographs_are_held_out(micrographs: int, fraction: float, held: int) -> None:
     images = [prepared(f"m{i}") for i in range(micrographs)]
@@ -59,6 +59,16 @@ def test_whole_micrographs_are_held_out(micrographs: int, fraction: float, held:
     assert len(made.validation) == held
     again = build_training_set(images, picks, diameter=12, expected=9, held_out=fraction, seed=3)
     assert again.held_out == made.held_out
+
+
+def test_a_micrograph_with_most_of_the_labels_is_never_held_out() -> None:
+    images = [prepared(f"m{i}") for i in range(4)]
+    picks = {i.name: Picks.labels([(100, 100), (200, 200)]) for i in images}
+    picks["m0"] = Picks.labels([(50 * i, 100) for i in range(1, 8)])
+    for seed in range(8):
+        made = build_training_set(images, picks, diameter=12, expected=30, held_out=0.5, seed=seed)
+        assert len(made.held_out) == 2
+        assert "m0" not in made.held_out
 
 
 def test_micrographs_with_negatives_alone_are_never_the_held_out_ones() -> None:

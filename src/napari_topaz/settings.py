@@ -61,6 +61,20 @@ EDGES = {
     "mean": "filled with the mean of the part inside",
 }
 
+#: Pickers that need no training, by name; see :mod:`napari_topaz.jobs.reference_picker`.
+REFERENCE_PICKERS = {
+    "log": "blobs of the particle's size, by the Laplacian of a Gaussian",
+    "dog": "blobs of the particle's size, by a difference of Gaussians",
+    "template": "correlation with averages of labelled particles, or with given templates, at all angles",
+}
+
+#: What particles look like in a micrograph.
+CONTRASTS = {
+    "auto": "as the labelled particles are; dark where there are none",
+    "dark": "darker than the ice, as micrographs are recorded",
+    "bright": "brighter than the ice",
+}
+
 
 def option(default: Any, help: str, *, unit: str = "", **more: Any) -> Any:  # noqa: A002
     """State one option.
@@ -205,7 +219,14 @@ class TrainSettings(Settings):
         advanced=True,
     )
     sampling: str = option("auto", "How regions are drawn.", choices=SAMPLINGS, advanced=True)
-    epochs: int = option(12, "Number of epochs.", step=1, ge=1, le=10_000, advanced=True)
+    epochs: int | None = option(
+        None,
+        "Number of epochs; 4 for a few labels up to 12 for a hundred where not given.",
+        step=1,
+        ge=1,
+        le=10_000,
+        advanced=True,
+    )
     steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
     learning_rate: float = option(3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True)
     schedule: str = option("cosine", "Course of the learning rate.", choices=SCHEDULES, advanced=True)
@@ -224,7 +245,8 @@ class TrainSettings(Settings):
     )
     held_out: float = option(
         0.2,
-        "Fraction of the labelled micrographs held out to choose the best epoch.",
+        "Fraction of the labelled micrographs held out to choose the best epoch, with a third of the labels "
+        "at most.",
         step=0.05,
         ge=0,
         lt=1,
@@ -272,6 +294,58 @@ class PickSettings(Settings):
     )
     symmetries: bool = option(
         True, "Average the scores over the eight rotations and mirror images.", advanced=True
+    )
+
+
+class ReferenceSettings(Settings):
+    """How particles are found without training."""
+
+    method: str = option("log", "Reference picker.", choices=REFERENCE_PICKERS)
+    contrast: str = option("auto", "Contrast of the particles.", choices=CONTRASTS, advanced=True)
+    averages: int = option(
+        1,
+        "Averages of the labelled particles that become templates; 0 for one that is rotationally symmetric.",
+        step=1,
+        ge=0,
+        le=50,
+        advanced=True,
+    )
+    angle_step: float = option(
+        10.0,
+        "Between the angles at which templates are tried.",
+        unit="°",
+        step=1,
+        ge=1,
+        le=360,
+        advanced=True,
+    )
+    template_pixel_size: float | None = option(
+        None,
+        "Pixel size of given templates, where their file's header is wrong or silent.",
+        unit="Å/px",
+        step=0.01,
+        gt=0,
+        le=1000,
+        advanced=True,
+    )
+    threshold: float | None = option(
+        None,
+        "Lowest score of a pick, in robust standard deviations (log, dog) or as correlation (template); "
+        "what best parts the peaks of each micrograph in two classes where not given.",
+        step=0.1,
+        ge=-1000,
+        le=1000,
+    )
+    suppression_radius: float | None = option(
+        None,
+        "Smallest distance between two picks; the particle's radius where not given.",
+        unit="Å",
+        step=5,
+        gt=0,
+        le=10_000,
+    )
+    margin: float = option(
+        0.0, "Keep picks at least this far from the edges.", unit="Å", step=10, ge=0, le=100_000
     )
 
 

@@ -121,7 +121,7 @@ def build_training_set(
     label_radius : float, optional
         In preprocessed pixels; min(3, a quarter of the diameter), at least 1.5, if None.
     held_out : float
-        Fraction of the labelled micrographs that is held out.
+        Fraction of the labelled micrographs that is held out, with a third of the labels at most.
     seed : int
         Of the choice of held-out micrographs.
 
@@ -166,10 +166,14 @@ def _labelled(prepared: Prepared, picks: Picks) -> LabelledImage:
 
 
 def _choose_held_out(images: Sequence[LabelledImage], fraction: float, seed: int) -> frozenset[str]:
-    """Choose whole micrographs at random; at least one with particles is left to train on."""
-    names = [i.prepared.name for i in images if len(i.positives)]
-    count = min(round(fraction * len(names)), len(names) - 1)
-    if fraction > 0 and len(names) > 1:
-        count = max(count, 1)
-    order = np.random.default_rng(seed).permutation(len(names))
-    return frozenset(names[i] for i in order[:count])
+    """Choose whole micrographs at random, with no more than a third of the labels on them."""
+    labels = {i.prepared.name: len(i.positives) for i in images if len(i.positives)}
+    wanted = max(1, round(fraction * len(labels))) if fraction > 0 else 0
+    left = sum(labels.values()) // 3
+    chosen: list[str] = []
+    for which in np.random.default_rng(seed).permutation(len(labels)):
+        name = list(labels)[which]
+        if len(chosen) < wanted and labels[name] <= left:
+            chosen.append(name)
+            left -= labels[name]
+    return frozenset(chosen)

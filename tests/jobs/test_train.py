@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone, Warned  # noqa: E402
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
-from napari_topaz.jobs.train import train_on_files  # noqa: E402
+from napari_topaz.jobs.train import planned_epochs, train_on_files  # noqa: E402
 from napari_topaz.jobs.validation import estimate  # noqa: E402
 from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
@@ -21,6 +21,7 @@ from napari_topaz.numerics.matching import match  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.preprocess import prepare  # noqa: E402
 from napari_topaz.settings import OBJECTIVES, NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+from napari_topaz.training_set import build_training_set  # noqa: E402
 
 #: Particles of 32 px at 2 Å/px; 16 px once downsampled twice.
 PREPROCESS = PreprocessSettings(diameter=64, particle_pixels=16)
@@ -179,7 +180,7 @@ def test_few_labels_on_one_micrograph_are_enough_to_start(micrographs, labels: i
     images, picks = micrographs
     some = {"m0": picks["m0"][:labels]}
     events, model = run_train(images, some, PREPROCESS, TINY)
-    assert any("one micrograph" in e.message for e in of_type(events, Warned))
+    assert any("three micrographs" in e.message for e in of_type(events, Warned))
     assert all(e.held_out is None for e in of_type(events, EpochDone))
     assert model.card.best_epoch == 2
     assert model.card.labels == labels
@@ -228,6 +229,14 @@ def test_micrographs_that_cannot_be_read_are_left_out(micrographs, tmp_path: Pat
     assert model.card.micrographs == 4
     with pytest.raises(JobError, match="None of the labelled"):
         run_train([MicrographFile(broken)], labels, PREPROCESS, TINY)
+
+
+@pytest.mark.parametrize(("labels", "epochs"), [(1, 4), (8, 4), (20, 6), (60, 10), (500, 12)])
+def test_few_labels_get_few_epochs(labels: int, epochs: int) -> None:
+    image = prepare(drawn(0)[0], PREPROCESS)
+    yx = np.random.default_rng(0).uniform(0, 300, (labels, 2))
+    made = build_training_set([image], {"m0": Picks.labels(yx)}, diameter=16)
+    assert planned_epochs(made) == epochs
 
 
 def test_a_device_that_is_not_there_is_named(micrographs) -> None:

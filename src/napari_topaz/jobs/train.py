@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Loss is reported (and the device waited for) every so many steps.
 REPORT_EVERY = 10
+#: Epochs where they are not given: as the square root of the number of labels.
+FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 NO_BETTER = "No epoch was better than the model that training started from, so that one is kept."
 #: Objectives that cannot do without unlabelled positives.
@@ -146,9 +148,9 @@ def train(
     except (MemoryError, RuntimeError) as error:
         raise JobError(_why_ended(error)) from error
     yield from run.warnings()
-    total = run.settings.epochs * run.settings.steps
+    total = run.epochs * run.settings.steps
     yield Started("Training", total)
-    for epoch in range(1, run.settings.epochs + 1):
+    for epoch in range(1, run.epochs + 1):
         try:
             yield from run.epoch(epoch, stop)
         except (FloatingPointError, MemoryError, RuntimeError) as error:
@@ -165,12 +167,23 @@ def train(
     return model
 
 
+def planned_epochs(training_set: TrainingSet) -> int:
+    """Return how many epochs suit the number of labels to train on.
+
+    A few labels are learnt by heart within a few hundred steps, and then unlabelled particles are taken
+    for background; a hundred bear three times as many.
+    """
+    labels = sum(len(i.positives) for i in training_set.training)
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(MOST_EPOCHS * math.sqrt(labels / MANY_LABELS))))
+
+
 @dataclass(eq=False)
 class _Run:
     """State of one training."""
 
     training_set: TrainingSet
     settings: TrainSettings
+    epochs: int
     model: PickerModel
     steps: Iterator[Tensor]
     clock: float = field(default_factory=time.monotonic)
@@ -221,7 +234,8 @@ class _Run:
             micrographs=len(training_set.images),
             pretrained=origin_of(start),
         )
-        run = cls(training_set, settings, PickerModel(classifier, card), iter(()))
+        epochs = settings.epochs or planned_epochs(training_set)
+        run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))
         run.steps = train_steps(classifier, regions, settings, prior, run.progress)
         if start is not None and training_set.held_out:
             run.highest, run.best = run.validate(run.model).average_precision, run.model.snapshot()
@@ -235,13 +249,13 @@ class _Run:
             )
         if not self.training_set.held_out and self.settings.held_out > 0:
             yield Warned(
-                "All labels are on one micrograph, so none can be held out to choose the best epoch; "
-                "label some particles on another micrograph."
+                "No labels are held out to choose the best epoch, as that would take more than a third of "
+                "them; label some particles on three micrographs or more."
             )
 
     def progress(self, step: int) -> float:
         """Fraction of the training that is done, by steps or by time."""
-        done = step / (self.settings.epochs * self.settings.steps)
+        done = step / (self.epochs * self.settings.steps)
         if self.settings.time_limit is not None:
             done = max(done, (time.monotonic() - self.clock) / self.settings.time_limit)
         return done
@@ -250,7 +264,7 @@ class _Run:
         return self.progress(self.step) >= 1
 
     def epoch(self, epoch: int, stop: StopToken | None) -> Iterator[Event]:
-        total = self.settings.epochs * self.settings.steps
+        total = self.epochs * self.settings.steps
         losses: list[float] = []
         left = self.settings.steps
         while left > 0 and not self.finished() and not (stop is not None and stop.is_set()):
@@ -283,7 +297,7 @@ class _Run:
             self.best = snapshot.with_card(best_epoch=epoch)
         return EpochDone(
             epoch=epoch,
-            epochs=self.settings.epochs,
+            epochs=self.epochs,
             step=self.step,
             loss=loss,
             held_out=held_out,
