@@ -23,6 +23,7 @@ COMMANDS = {
     "preprocess": "images",
     "train": "learning",
     "pick": "images",
+    "reference": "references",
     "heatmap": "images",
     "evaluate": "judging",
     "stack": "stacks",

@@ -91,10 +91,11 @@ def pick(
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
-    return _pick_result(screen, found, output, len(results.done & destination.files.keys()))
+    return pick_result(screen, found, output, len(results.done & destination.files.keys()))
 
 
-def _pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int) -> int:
+def pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int) -> int:
+    """Print what a command that picks has done; returns the exit code."""
     count = sum(len(p) for p in found.values())
     values = {
         "micrographs": len(found),

@@ -60,7 +60,7 @@ def train(
     _refuse_impossible(preprocess, settings, model)
     screen = Screen(shown)
     files = find_micrographs(micrographs)
-    labels = _labels(files, picks, screen)
+    labels = labels_of(files, picks, screen)
     check_writable(model)
     job = train_on_files(
         files, labels, preprocess, settings, network, device=running.device, stop=screen.stop
@@ -95,7 +95,7 @@ def _refuse_impossible(preprocess: PreprocessSettings, settings: TrainSettings, 
         raise CallError(f"--model {model} must end in .safetensors.")
 
 
-def _labels(files: Sequence[MicrographFile], path: Path, screen: Screen) -> dict[str, Picks]:
+def labels_of(files: Sequence[MicrographFile], path: Path, screen: Screen) -> dict[str, Picks]:
     """Read the labels of these micrographs, and refuse coordinates of another scale."""
     from napari_topaz.files import FileError, check_inside, match_names, read_header, read_picks
     from napari_topaz.jobs.streaming import some_names

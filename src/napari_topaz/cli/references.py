@@ -1,0 +1,139 @@
+"""The command that picks without a model: reference."""
+
+from __future__ import annotations
+
+import math
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.images import BOX_DIAMETERS, pick_result
+from napari_topaz.cli.learning import labels_of
+from napari_topaz.cli.options import (
+    PREPROCESS,
+    SHOWN,
+    BoxSize,
+    Micrographs,
+    Preprocess,
+    Showing,
+    flag,
+    pick_format,
+)
+from napari_topaz.cli.screen import Screen
+from napari_topaz.settings import PreprocessSettings, ReferenceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_topaz.micrograph import MicrographFile
+
+_Reference = Annotated[ReferenceSettings, Parameter(name="*", group=Group("Reference picker", sort_key=2))]
+#: What holds where nothing is said.
+_REFERENCE = ReferenceSettings()
+
+
+def reference(
+    micrographs: Micrographs,
+    /,
+    *,
+    output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
+    picks: Annotated[
+        Path | None,
+        Parameter(help="Labelled particles: averaged to templates, and they say whether particles are dark."),
+    ] = None,
+    templates: Annotated[Path | None, Parameter(help="Stack of 2-D templates (MRC).")] = None,
+    format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
+    resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    preprocess: Preprocess = PREPROCESS,
+    settings: _Reference = _REFERENCE,
+    box_size: BoxSize = None,
+    shown: Showing = SHOWN,
+) -> int:
+    """Pick particles without training: blobs of their diameter, or templates.
+
+    Scores are robust standard deviations (log, dog) or correlation coefficients (template), so
+    that one --threshold suits all micrographs. Results are kept as they come; --resume goes on.
+    """
+    from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.reference import reference_pick
+    from napari_topaz.jobs.reference_picker import read_templates
+    from napari_topaz.jobs.saving import Destination, open_output
+
+    _refuse_impossible(preprocess, settings, picks, templates)
+    chosen, folder = pick_format(output, format)
+    screen = Screen(shown)
+    files = find_micrographs(micrographs)
+    labels = None if picks is None else labels_of(files, picks, screen)
+    given = None if templates is None else read_templates(templates)
+    size = _pixel_size(files, preprocess)
+    destination = Destination(
+        path=output,
+        format=chosen,
+        folder=folder,
+        files={f.name: f for f in files},
+        pixel_size=size,
+        box_size=box_size or _box_size(preprocess, size, chosen),
+        recipe={
+            "picks": _digest(picks),
+            "templates": _digest(templates),
+            **preprocess.model_dump(),
+            **settings.model_dump(),
+        },
+    )
+    results = open_output(destination, resume=resume)
+    work = reference_pick(
+        files,
+        preprocess,
+        settings,
+        labels=labels,
+        templates=given,
+        stop=screen.stop,
+        skip=results.done,
+        write=results.write,
+    )
+    found = screen.drive(work)
+    screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
+    return pick_result(screen, found, output, len(results.done & destination.files.keys()))
+
+
+def _refuse_impossible(
+    preprocess: PreprocessSettings, settings: ReferenceSettings, picks: Path | None, templates: Path | None
+) -> None:
+    if preprocess.diameter is None:
+        raise CallError("--diameter is missing: the particle's diameter in Å.")
+    if picks is not None and templates is not None:
+        raise CallError("--picks and --templates both say what particles look like; give one of them.")
+    if settings.method == "template" and picks is None and templates is None:
+        raise CallError("--method template needs --picks (labelled particles) or --templates (a stack).")
+    if settings.method != "template" and templates is not None:
+        raise CallError(f"--method {settings.method} uses no --templates; give --method template.")
+
+
+def _pixel_size(files: Sequence[MicrographFile], preprocess: PreprocessSettings) -> float | None:
+    """Å/px to write into STAR files: the option's, or the first header's."""
+    from napari_topaz.files import FileError, read_header
+
+    if preprocess.pixel_size is not None:
+        return preprocess.pixel_size
+    try:
+        return read_header(files[0]).pixel_size
+    except FileError:  # a broken micrograph is reported when its turn comes
+        return None
+
+
+def _box_size(preprocess: PreprocessSettings, pixel_size: float | None, format_name: str) -> int | None:
+    """An even number of pixels, for the format that needs it."""
+    if format_name != "box" or pixel_size is None or preprocess.diameter is None:
+        return None
+    return 2 * math.ceil(BOX_DIAMETERS * preprocess.diameter / pixel_size / 2)
+
+
+def _digest(path: Path | None) -> str | None:
+    """Tells one file (or folder of files) from another, wherever it lies."""
+    if path is None:
+        return None
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    return sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
