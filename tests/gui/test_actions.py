@@ -49,7 +49,8 @@ def bench(qtbot: QtBot) -> Bench:
 
 
 def some_model(best_epoch: int = 1) -> Any:
-    return SimpleNamespace(card=SimpleNamespace(threshold=0.0, history=(), best_epoch=best_epoch))
+    card = SimpleNamespace(threshold=0.0, history=(), best_epoch=best_epoch)
+    return SimpleNamespace(card=card, knows_preprocessing=True)
 
 
 @pytest.mark.parametrize(("ending", "says"), [("The memory is full.", "full"), (None, "Training is done")])

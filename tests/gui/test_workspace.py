@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_topaz.files.errors import FileError
-from napari_topaz.gui.workspace import MOST_CANDIDATES, Workspace, near_to
+from napari_topaz.gui.nearness import near_to
+from napari_topaz.gui.workspace import MOST_CANDIDATES, Workspace
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PickSettings, PreprocessSettings, TrainSettings
@@ -21,7 +22,7 @@ RADIUS = DIAMETER / PIXEL_SIZE / 2
 
 
 def model(threshold: float = 0.0) -> SimpleNamespace:
-    return SimpleNamespace(card=SimpleNamespace(threshold=threshold))
+    return SimpleNamespace(card=SimpleNamespace(threshold=threshold), knows_preprocessing=True)
 
 
 def threshold(workspace: Workspace, value: float | None) -> None:

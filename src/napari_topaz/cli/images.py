@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -12,16 +13,18 @@ from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.options import (
+    MEASURES,
     PICK,
     PREPROCESS,
     RUN,
     SHOWN,
     BoxSize,
+    Lengths,
+    Measures,
     Micrographs,
     ModelFile,
     OutputFolder,
     Picking,
-    PixelSize,
     Preprocess,
     Running,
     Showing,
@@ -50,26 +53,24 @@ def pick(
     format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
     settings: Picking = PICK,
-    pixel_size: PixelSize = None,
+    lengths: Measures = MEASURES,
     box_size: BoxSize = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
-    """Pick particles with a trained model.
+    """Pick particles with a trained model, of this program or of Topaz.
 
     Results are kept as they come; after a break (or Ctrl-C) --resume goes on. A broken
     micrograph is reported and the rest is picked.
     """
     from napari_topaz.files import find_micrographs
-    from napari_topaz.jobs.pick import load_model
     from napari_topaz.jobs.pick import pick as job
     from napari_topaz.jobs.saving import Destination, open_output
 
     chosen, folder = pick_format(output, format)
-    positive(pixel_size, "--pixel-size")
     screen = Screen(shown)
     files = find_micrographs(micrographs)
-    picker = load_model(model, device=running.device, pixel_size=pixel_size)
+    picker = _load(model, lengths, running.device)
     destination = Destination(
         path=output,
         format=chosen,
@@ -77,7 +78,7 @@ def pick(
         files={f.name: f for f in files},
         pixel_size=(size := _pixel_size(files, picker)),
         box_size=box_size or _box_size(picker, size, chosen),
-        recipe={"model": _digest(model), "pixel_size": pixel_size, **settings.model_dump()},
+        recipe={"model": _digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
     )
     results = open_output(destination, resume=resume)
     work = job(
@@ -92,6 +93,19 @@ def pick(
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
     return pick_result(screen, found, output, len(results.done & destination.files.keys()))
+
+
+def _load(path: Path, lengths: Lengths, device: str) -> PickerModel:
+    """Read a model, and see that it knows its particle's diameter."""
+    from napari_topaz.jobs.pick import load_model
+
+    given = dataclasses.asdict(lengths)
+    for name, value in given.items():
+        positive(value, f"--{name.replace('_', '-')}")
+    model = load_model(path, device=device, **given)
+    if not model.knows_preprocessing:
+        raise CallError(f"--diameter is missing: {path} does not state the particle's diameter in Å.")
+    return model
 
 
 def pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int) -> int:
@@ -141,18 +155,16 @@ def heatmap(
     model: ModelFile,
     output: OutputFolder,
     symmetries: Annotated[bool, Parameter(help=PickSettings.model_fields["symmetries"].description)] = True,
-    pixel_size: PixelSize = None,
+    lengths: Measures = MEASURES,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
     """Write the scores of micrographs as images (MRC, logits, on the model's own grid)."""
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.heatmap import heatmap as job
-    from napari_topaz.jobs.pick import load_model
 
-    positive(pixel_size, "--pixel-size")
     screen = Screen(shown)
-    picker = load_model(model, device=running.device, pixel_size=pixel_size)
+    picker = _load(model, lengths, running.device)
     files = find_micrographs(micrographs)
     settings = PickSettings(symmetries=symmetries)
     work = job(files, picker, output, settings, device=running.device, stop=screen.stop)

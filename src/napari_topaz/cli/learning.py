@@ -26,7 +26,7 @@ from napari_topaz.cli.options import (
     Training,
 )
 from napari_topaz.cli.screen import Screen
-from napari_topaz.settings import PreprocessSettings, TrainSettings
+from napari_topaz.settings import TrainSettings
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
@@ -42,6 +42,10 @@ def train(
     *,
     picks: Annotated[Path, Parameter(help="Labelled particles (STAR, box, CSV, Topaz table).")],
     model: Annotated[Path, Parameter(help="Model file to write (.safetensors).")],
+    pretrained: Annotated[
+        Path | None,
+        Parameter(help="Model to go on from (.safetensors, or .sav of Topaz); its network is taken."),
+    ] = None,
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
@@ -50,20 +54,24 @@ def train(
 ) -> int:
     """Train a model on labelled particles.
 
-    The particle's diameter is the one number that is needed. Ctrl-C ends training early and
-    keeps the best epoch so far.
+    The particle's diameter is the one number that is needed (a model to go on from may state it).
+    Ctrl-C ends training early and keeps the best epoch so far.
     """
     from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.pick import load_model
     from napari_topaz.jobs.saving import check_writable
     from napari_topaz.jobs.train import train_on_files
 
-    _refuse_impossible(preprocess, settings, model)
+    _refuse_impossible(settings, model)
+    start = load_model(pretrained, device="cpu") if pretrained else None
+    if preprocess.diameter is None and not (start and start.knows_preprocessing):
+        raise CallError("--diameter is missing: the particle's diameter in Å.")
     screen = Screen(shown)
     files = find_micrographs(micrographs)
     labels = labels_of(files, picks, screen)
     check_writable(model)
     job = train_on_files(
-        files, labels, preprocess, settings, network, device=running.device, stop=screen.stop
+        files, labels, preprocess, settings, network, device=running.device, stop=screen.stop, start=start
     )
     trained = screen.drive(job)
     trained.save(model)
@@ -78,6 +86,7 @@ def train(
         "held_out_average_precision": held_out,
         "threshold": trained.card.threshold,
         "labels": trained.card.labels,
+        "pretrained": trained.card.pretrained or None,
     }
     quality = "" if held_out is None else f"; held-out average precision {held_out:.3f}"
     text = (
@@ -86,11 +95,9 @@ def train(
     return screen.result(values, text)
 
 
-def _refuse_impossible(preprocess: PreprocessSettings, settings: TrainSettings, model: Path) -> None:
+def _refuse_impossible(settings: TrainSettings, model: Path) -> None:
     if settings.expected is not None and settings.prior is not None:
         raise CallError("--expected and --prior say the same thing; give one of them.")
-    if preprocess.diameter is None:
-        raise CallError("--diameter is missing: the particle's diameter in Å.")
     if model.suffix.lower() != ".safetensors":
         raise CallError(f"--model {model} must end in .safetensors.")
 

@@ -42,6 +42,23 @@ class Shown:
     debug: Annotated[bool, flag("Print the traceback of an error.")] = False
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """What takes the place of what the model's file says."""
+
+    diameter: Annotated[
+        float | None,
+        Parameter(help="Diameter of the particle, in place of the model's; models of Topaz need it."),
+    ] = None
+    pixel_size: Annotated[
+        float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
+    ] = None
+    downsample: Annotated[
+        float | None,
+        Parameter(help="Downsampling factor, in place of the model's or of what follows from the diameter."),
+    ] = None
+
+
 Micrographs = Annotated[list[str], Parameter(help="Files, folders, globs or @list.txt.", negative="")]
 Preprocess = Annotated[PreprocessSettings, _flat("Particle and preprocessing", 1)]
 Training = Annotated[TrainSettings, _flat("Training", 2)]
@@ -51,7 +68,8 @@ Stacking = Annotated[StackSettings, _flat("Particles", 1)]
 Simulating = Annotated[SimulateSettings, _flat("Simulation", 1)]
 Running = Annotated[RunSettings, _flat(*_RUNNING)]
 Showing = Annotated[Shown, _flat(*_RUNNING)]
-ModelFile = Annotated[Path, Parameter(help="Model file (.safetensors).")]
+Measures = Annotated[Lengths, _flat("Particle and micrographs", 1)]
+ModelFile = Annotated[Path, Parameter(help="Model file (.safetensors, or .sav of Topaz).")]
 OutputFolder = Annotated[Path, Parameter(help="Folder for the results; made where it is missing.")]
 PixelSize = Annotated[
     float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
@@ -65,6 +83,7 @@ BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, 
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
 STACK = StackSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
+MEASURES = Lengths()
 
 #: Formats whose files hold the picks of one micrograph each.
 ONE_MICROGRAPH = frozenset({"box"})

@@ -91,7 +91,7 @@ def describe(spec: str) -> list[dict[str, Any]]:
     from napari_topaz.files import PICK_FORMATS, find_micrographs
 
     path, suffix = Path(spec), Path(spec).suffix.lower()
-    if suffix == ".safetensors":
+    if suffix in (".safetensors", ".sav"):
         return [_describe_model(path)]
     of_picks = {ending for format_ in PICK_FORMATS.values() for ending in format_.suffixes}
     if suffix in of_picks and not spec.startswith("@"):
@@ -139,15 +139,18 @@ def _describe_picks(path: Path) -> dict[str, Any]:
 
 
 def _describe_model(path: Path) -> dict[str, Any]:
-    from napari_topaz.model.picker import PickerModel
+    from napari_topaz.jobs.pick import load_model
 
-    card = PickerModel.load(path).card
+    card = load_model(path, device="cpu").card
     best = next((r for r in card.history if r.epoch == card.best_epoch), None)
     return {
         "file": str(path),
         "is": "model",
         "architecture": card.network.architecture,
-        "objective": card.train.objective,
+        **({"channels": card.network.width} if card.network.width else {}),
+        "batch_norm": card.network.batch_norm,
+        **({"pretrained": card.pretrained} if card.pretrained else {}),
+        "objective": card.train.objective if card.history else None,
         "diameter": card.preprocess.diameter,
         "pixel_size": card.preprocess.pixel_size or card.pixel_size,
         "threshold": card.threshold,

@@ -44,15 +44,16 @@ class Actions(QObject):
         pick = self._workspace.options.pick.model_copy(update={"threshold": threshold})
         self._workspace.change(pick=pick)
 
-    def train(self) -> None:
-        """Learn from the labels."""
+    def train(self, *, go_on: bool = False) -> None:
+        """Learn from the labels; with `go_on` from the weights of the present model."""
         self.choose_threshold(None)  # the scores of another model mean something else
         self.training_began.emit()
         workspace = self._workspace
         sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
+        start = workspace.model if go_on else None
         self._job_bar.start(
             "Training",
-            lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared),
+            lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared, start),
             on_event=self._on_training,
             on_result=self._take_trained,
         )
@@ -62,6 +63,8 @@ class Actions(QObject):
         model, name, run = self._workspace.model, self._layers.shown, self._job_bar.run_id
         if model is None or name is None:
             return
+        if not model.knows_preprocessing and self._workspace.options.preprocess.diameter is None:
+            return  # the hint asks for it
         source, options = self._workspace.source(name), self._workspace.options
         is_current = self._until_changed()
         size = self._workspace.pixel_size(name)
@@ -118,9 +121,10 @@ class Actions(QObject):
         model = self._workspace.model
         if model is None:
             return
+        options = self._workspace.options
         self._job_bar.start(
             "Saving the model",
-            lambda stop: tasks.saving_model(path, model),
+            lambda stop: tasks.saving_model(path, model, options),
             on_result=lambda written: self._job_bar.say(f"The model was saved to {written}."),
         )
 
@@ -143,7 +147,8 @@ class Actions(QObject):
         card = model.card
         held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
         precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
-        done = self._warned or f"Training is done; epoch {card.best_epoch} is kept."
+        kept = f"epoch {card.best_epoch}" if card.best_epoch else "the model that it started from"
+        done = self._warned or f"Training is done; {kept} is kept."
         self._job_bar.say(f"{done.rstrip('.')}{precision}.")
 
     def _until_changed(self) -> Callable[[], bool]:
@@ -176,7 +181,7 @@ class Actions(QObject):
 
     def _take_model(self, model: Any) -> None:
         preprocess = self._workspace.options.preprocess
-        if preprocess.diameter is None:
+        if preprocess.diameter is None and model.knows_preprocessing:
             diameter = model.card.preprocess.diameter
             self._workspace.change(preprocess=preprocess.model_copy(update={"diameter": diameter}))
         self.choose_threshold(None)

@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS
 
 MODEL_FILTER = "Models (*.safetensors)"
+#: Those of Topaz can be read, not written.
+READABLE_MODELS = "Models (*.safetensors *.sav)"
 
 
 def ask_folder(parent: QWidget) -> Path | None:
@@ -53,7 +55,7 @@ def ask_save_model(parent: QWidget, folder: Path) -> Path | None:
 
 def ask_model(parent: QWidget) -> Path | None:
     """Ask for a model file."""
-    return _path(QFileDialog.getOpenFileName(parent, "Model", "", MODEL_FILTER)[0])
+    return _path(QFileDialog.getOpenFileName(parent, "Model", "", READABLE_MODELS)[0])
 
 
 def _path(text: str) -> Path | None:

@@ -29,6 +29,7 @@ class Guide:
     save: str | None
     save_model: str | None
     load: str | None
+    go_on: str | None
 
 
 def guide(workspace: Workspace, running: str | None) -> Guide:
@@ -49,6 +50,7 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
         save=busy or no_files or nothing,
         save_model=no_model,
         load=busy,
+        go_on=busy or no_model,
     )
 
 
@@ -60,7 +62,8 @@ def particles(workspace: Workspace) -> int:
 def _why_no_lengths(workspace: Workspace) -> str | None:
     if workspace.pixel_size() is None:
         return "Type the pixel size (Å/px): these files do not state it."
-    if workspace.options.preprocess.diameter is None and workspace.model is None:
+    stated = workspace.model is not None and workspace.model.knows_preprocessing
+    if workspace.options.preprocess.diameter is None and not stated:
         return "Type the diameter of the particle (Å)."
     return None
 

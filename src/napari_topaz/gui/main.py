@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: The button of the next step.
 EMPHASIS = "QPushButton { background: #1f7a9e; color: white; } QPushButton:hover { background: #2891ba; }"
 #: The number that she must type next.
+#: How long she may take from digit to digit, in ms.
+TYPING = 400
 REQUIRED = "QAbstractSpinBox { border: 1px solid #2891ba; }"
 
 
@@ -53,6 +55,8 @@ class ParticlePicker(QWidget):
         self.opening = Opening(napari_viewer, session, self)
         self.actions_ = Actions(session, self.job_bar, self)
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
+        # While she types a number, each digit is another option.
+        self._score_soon = timer(self, self.actions_.score_shown, TYPING)
         self._make_panels()
         self._arrange()
         self._connect_panels()
@@ -102,7 +106,7 @@ class ParticlePicker(QWidget):
         self.particle.kind_chosen.connect(self.layers.label_next)
         self.particle.undo.connect(self.workspace.undo)
         self.particle.load_labels.connect(lambda: self._with(ask.ask_labels(self), do.load_labels))
-        self.training.train.connect(do.train)
+        self.training.train.connect(lambda go_on: do.train(go_on=go_on))
         self.training.save_model.connect(
             lambda: self._with(ask.ask_save_model(self, self._folder()), do.save_model)
         )
@@ -206,7 +210,7 @@ class ParticlePicker(QWidget):
         if (lengths or old.display != new.display) and self.workspace.current is not None:
             self.opening.draw(self.workspace.current)
         elif not self.workspace.is_picked(self.layers.shown or ""):
-            self.actions_.score_shown()
+            self._score_soon.start()
         self._look_again()
 
     def _show_history(self, model: Any) -> None:

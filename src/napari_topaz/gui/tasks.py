@@ -18,6 +18,7 @@ from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -35,30 +36,48 @@ def training(
     stop: StopToken,
     cache: PreparedCache,
 ) -> Job[PickerModel]:
-    """Train on the labels."""
+    start: PickerModel | None = None,
+    """Train on the labels, from the weights of a model where one is given: then its network is taken."""
     from napari_topaz.jobs.train import train_on_files
 
     return (
+    preprocess, train, network = options.preprocess, options.train, options.network
+    if start is not None:
+        # What is as by default here is left to the model.
+        train = TrainSettings(**train.model_dump(exclude_defaults=True))
+        network = NetworkSettings()
+        if start.knows_preprocessing:
+            preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
         yield from train_on_files(
             sources,
             labels,
-            options.preprocess,
-            options.train,
-            options.network,
+            preprocess,
+            train,
+            network,
             device=options.run.device,
             stop=stop,
             cache=cache,
         )
+            start=start,
     )
 
 
 def scoring(
+def fitted(model: PickerModel, options: Options) -> PickerModel:
+    """Return the model for these micrographs; the options complete a model of Topaz."""
+    from napari_topaz.jobs.pick import with_pixel_size
+
+    if not model.knows_preprocessing:
+        return model.with_card(preprocess=options.preprocess)
+    return with_pixel_size(model, options.preprocess.pixel_size)
+
+
     source: Source, model: PickerModel, options: Options, pixel_size: float | None, cache: PreparedCache
 ) -> tuple[ScoreMap, Picks]:
     """Score one micrograph and take all its peaks."""
-    from napari_topaz.jobs.pick import picks_of, score_one, with_pixel_size
+    from napari_topaz.jobs.pick import picks_of, score_one
 
-    model = with_pixel_size(model, options.preprocess.pixel_size)
+    model = fitted(model, options)
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
     score_map = score_one(source, model, settings, cache=cache)
     return score_map, picks_of(score_map, model, settings, pixel_size=pixel_size)
@@ -72,9 +91,9 @@ def picking(
     stop: StopToken,
 ) -> Job[dict[str, Picks]]:
     """Take all peaks of all micrographs."""
-    from napari_topaz.jobs.pick import pick, with_pixel_size
+    from napari_topaz.jobs.pick import pick
 
-    model = with_pixel_size(model, options.preprocess.pixel_size)
+    model = fitted(model, options)
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
     return (yield from pick(sources, model, settings, device=options.run.device, stop=stop, skip=skip))
 
@@ -130,7 +149,8 @@ def loading_model(path: Path) -> Job[PickerModel]:
     return load_model(str(path), device="cpu")
 
 
-def saving_model(path: Path, model: PickerModel) -> Job[Path]:
-    """Write a model file."""
+def saving_model(path: Path, model: PickerModel, options: Options) -> Job[Path]:
+    """Write a model file; a model of Topaz with the preprocessing of the options."""
     yield Started("Saving the model")
     return model.save(path if path.suffix else path.with_suffix(".safetensors"))
+    model = model if model.knows_preprocessing else fitted(model, options)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.events import EpochDone, Event, StepDone
 from napari_topaz.gui.fold import heading
@@ -19,11 +19,13 @@ class TrainingPanel(QWidget):
 
     Signals
     -------
-    train, save_model, load_model
+    train(bool)
+        Train was pressed; whether to go on from the present model.
+    save_model, load_model
         A button was pressed.
     """
 
-    train = Signal()
+    train = Signal(bool)
     save_model = Signal()
     load_model = Signal()
 
@@ -31,7 +33,9 @@ class TrainingPanel(QWidget):
         super().__init__(parent)
         self.button = QPushButton("Train")
         self.button.setObjectName("train")
-        self.button.clicked.connect(self.train.emit)
+        self.go_on = QCheckBox("Go on from the present model")
+        self.go_on.setObjectName("go_on")
+        self.button.clicked.connect(lambda: self.train.emit(self.go_on.isChecked()))
         self.load_button = QPushButton("Load …")
         self.load_button.clicked.connect(self.load_model.emit)
         self.save_button = QPushButton("Save …")
@@ -43,6 +47,7 @@ class TrainingPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addLayout(heading("3 · Train", self.load_button, self.save_button, self.button))
+        layout.addWidget(self.go_on)
         layout.addWidget(self.plot)
         layout.addWidget(self.summary)
         self.clear()
@@ -52,7 +57,17 @@ class TrainingPanel(QWidget):
         for button, reason, tip in (
             (self.button, guide.train, "Learn from the labels; heat map and picks follow while it learns."),
             (self.save_button, guide.save_model, "Save the model, to pick with it later or on a cluster."),
-            (self.load_button, guide.load, "Take a model that was trained before, instead of training."),
+            (
+                self.load_button,
+                guide.load,
+                "Take a model that was trained before, here or with Topaz (.sav), instead of training.",
+            ),
+            (
+                self.go_on,
+                guide.go_on,
+                "Train starts from the present model, with its network and in small steps, "
+                "rather than from random weights.",
+            ),
         ):
             button.setEnabled(reason is None)
             button.setToolTip(reason or tip)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from psygnal import Signal
-from scipy.spatial import cKDTree
 
 from napari_topaz.files import read_header
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui.display import DisplaySettings
+from napari_topaz.gui.nearness import near_to, scores_at
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import (
@@ -184,7 +184,7 @@ class Workspace:
         if old.preprocess != new.preprocess:
             self._free.clear()  # how close a pick is to a label depends on the diameter
         self.changes += old.pick != new.pick
-        if _peaks_differ(old, new):
+        if _peaks_differ(old, new, self.model):
             self._forget_picks()
         self.options_changed.emit(old, new)
 
@@ -309,9 +309,8 @@ class Workspace:
         if not self.is_picked(name):
             return labels
         found = self._candidates[name]
-        return Picks(labels.yx, _scores_at(labels.yx, found, self._reach(name)), labels.kinds) + self.picks(
-            name
-        )
+        known = Picks(labels.yx, scores_at(labels.yx, found, self._reach(name)), labels.kinds)
+        return known + self.picks(name)
 
     @property
     def results(self) -> dict[str, Picks]:
@@ -325,28 +324,14 @@ class Workspace:
         return int(np.searchsorted(-candidates.scores, -np.float32(self.threshold), side="right"))
 
 
-def _peaks_differ(old: Options, new: Options) -> bool:
+def _peaks_differ(old: Options, new: Options, model: PickerModel | None) -> bool:
     """Whether other peaks would be found with the new options; the threshold only selects from them."""
     same_threshold = old.pick.model_copy(update={"threshold": new.pick.threshold})
     return same_threshold != new.pick or old.preprocess.pixel_size != new.preprocess.pixel_size
 
 
-def near_to(yx: NDArray[np.float32], others: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
-    """Mask of the points (n, 2) that lie within `reach` of any of the others (m, 2)."""
-    if not len(yx) or not len(others):
-        return np.zeros(len(yx), bool)
-    distance, _ = cKDTree(others).query(yx)
-    return np.asarray(distance <= reach)
-
-
-def _scores_at(yx: NDArray[np.float32], picks: Picks, reach: float) -> NDArray[np.float32]:
-    """Score of the pick nearest to each point (n, 2); NaN where none is within reach."""
-    if not len(yx) or not len(picks):
-        return np.full(len(yx), np.nan, np.float32)
-    distance, which = cKDTree(picks.yx).query(yx)
-    return np.where(distance <= reach, picks.scores[which], np.nan).astype(np.float32)
-
-
+    if model is not None and not model.knows_preprocessing and old.preprocess != new.preprocess:
+        return True
 def _path(source: Source) -> str:
     if isinstance(source, MicrographFile):
         return str(source.path.absolute())
