@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 #: The button of the next step.
 EMPHASIS = "QPushButton { background: #1f7a9e; color: white; } QPushButton:hover { background: #2891ba; }"
-#: The number that she must type next.
 #: How long she may take from digit to digit, in ms.
 TYPING = 400
+#: The number that she must type next.
 REQUIRED = "QAbstractSpinBox { border: 1px solid #2891ba; }"
 
 
@@ -54,9 +54,9 @@ class ParticlePicker(QWidget):
         self.job_bar = JobBar()
         self.opening = Opening(napari_viewer, session, self)
         self.actions_ = Actions(session, self.job_bar, self)
-        self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         # While she types a number, each digit is another option.
         self._score_soon = timer(self, self.actions_.score_shown, TYPING)
+        self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
         self._arrange()
         self._connect_panels()

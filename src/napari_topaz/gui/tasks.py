@@ -35,12 +35,11 @@ def training(
     options: Options,
     stop: StopToken,
     cache: PreparedCache,
-) -> Job[PickerModel]:
     start: PickerModel | None = None,
+) -> Job[PickerModel]:
     """Train on the labels, from the weights of a model where one is given: then its network is taken."""
     from napari_topaz.jobs.train import train_on_files
 
-    return (
     preprocess, train, network = options.preprocess, options.train, options.network
     if start is not None:
         # What is as by default here is left to the model.
@@ -48,6 +47,7 @@ def training(
         network = NetworkSettings()
         if start.knows_preprocessing:
             preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
+    return (
         yield from train_on_files(
             sources,
             labels,
@@ -57,12 +57,11 @@ def training(
             device=options.run.device,
             stop=stop,
             cache=cache,
-        )
             start=start,
+        )
     )
 
 
-def scoring(
 def fitted(model: PickerModel, options: Options) -> PickerModel:
     """Return the model for these micrographs; the options complete a model of Topaz."""
     from napari_topaz.jobs.pick import with_pixel_size
@@ -72,6 +71,7 @@ def fitted(model: PickerModel, options: Options) -> PickerModel:
     return with_pixel_size(model, options.preprocess.pixel_size)
 
 
+def scoring(
     source: Source, model: PickerModel, options: Options, pixel_size: float | None, cache: PreparedCache
 ) -> tuple[ScoreMap, Picks]:
     """Score one micrograph and take all its peaks."""
@@ -152,5 +152,5 @@ def loading_model(path: Path) -> Job[PickerModel]:
 def saving_model(path: Path, model: PickerModel, options: Options) -> Job[Path]:
     """Write a model file; a model of Topaz with the preprocessing of the options."""
     yield Started("Saving the model")
-    return model.save(path if path.suffix else path.with_suffix(".safetensors"))
     model = model if model.knows_preprocessing else fitted(model, options)
+    return model.save(path if path.suffix else path.with_suffix(".safetensors"))

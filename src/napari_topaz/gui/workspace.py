@@ -326,12 +326,12 @@ class Workspace:
 
 def _peaks_differ(old: Options, new: Options, model: PickerModel | None) -> bool:
     """Whether other peaks would be found with the new options; the threshold only selects from them."""
+    if model is not None and not model.knows_preprocessing and old.preprocess != new.preprocess:
+        return True
     same_threshold = old.pick.model_copy(update={"threshold": new.pick.threshold})
     return same_threshold != new.pick or old.preprocess.pixel_size != new.preprocess.pixel_size
 
 
-    if model is not None and not model.knows_preprocessing and old.preprocess != new.preprocess:
-        return True
 def _path(source: Source) -> str:
     if isinstance(source, MicrographFile):
         return str(source.path.absolute())
