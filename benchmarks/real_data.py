@@ -70,13 +70,13 @@ def one_run(work: Path, data: Path, objective: str, count: int, seed: int, extra
     trained = command(
         "train", *train, "--picks", work / f"{tag}_labels.star", "--model", model, "--diameter", DIAMETER,
         "--pixel-size", PIXEL_SIZE, "--expected", EXPECTED, "--objective", objective, "--seed", seed,
-        "--time-limit", 300, *extra,
+        "--time-limit", 300, "--overwrite", *extra,
     )  # fmt: skip
     # A low threshold: the whole precision-recall curve is wanted.
-    command("pick", *test, "--model", model, "--output", picks, "--threshold", -20)
+    command("pick", *test, "--model", model, "--output", picks, "--threshold", -20, "--overwrite")
     result = command("evaluate", "--picks", picks, "--targets", targets, "--radius", RADIUS)
     at_default = work / f"{tag}_default.star"
-    command("pick", *test, "--model", model, "--output", at_default)
+    command("pick", *test, "--model", model, "--output", at_default, "--overwrite")
     default = command("evaluate", "--picks", at_default, "--targets", targets, "--radius", RADIUS)
     row = {
         "objective": objective,

@@ -218,7 +218,7 @@ def test_pick_into_a_folder_and_resume(world, model, call, tmp_path) -> None:
     assert (again.json["micrographs"], again.json["skipped"]) == (1, 3)
     assert (out / "mic_2.box").exists()
     assert (out / "mic_1.box").stat().st_mtime_ns == kept
-    assert call(*pick_words(world, model, out, "--format", "box")).code == 0
+    assert call(*pick_words(world, model, out, "--format", "box", "--overwrite")).code == 0
     assert (out / "mic_1.box").stat().st_mtime_ns > kept, "without --resume all are picked again"
 
 
@@ -537,3 +537,47 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
     assert said.stdout.rstrip().endswith("[]")
+
+
+# ── what is there already ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("output", ["picks.star", "picks"])
+def test_picks_that_exist_are_not_replaced_unless_asked(world, model, call, tmp_path, output: str) -> None:
+    path = tmp_path / output
+    assert call(*pick_words(world, model, path)).code == 0
+    precious = path / "mic_0_autopick.star" if path.is_dir() else path
+    precious.write_text(precious.read_text() + "# corrected by hand\n")
+    before = precious.read_text()
+    call(*pick_words(world, model, path)).refused(2, precious.name, "exists already", "--overwrite")
+    assert precious.read_text() == before
+    assert call(*pick_words(world, model, path, "--overwrite")).code == 0
+    assert precious.read_text() != before
+
+
+def test_a_model_that_exists_is_not_replaced_unless_asked(world, model, call, tmp_path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(b"five minutes of training")
+    words = ["train", world.folder, "--picks", world.labels, "--model", path, *TRAIN]
+    call(*words).refused(2, "m.safetensors", "exists already", "--model", "--overwrite")
+    assert path.read_bytes() == b"five minutes of training"
+    assert call(*words, "--overwrite").code == 0
+
+
+def test_converting_replaces_nothing_unless_asked(world, call, tmp_path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text("mine")
+    call("convert", world.labels, path).refused(2, "exists already")
+    assert path.read_text() == "mine"
+    assert call("convert", world.labels, path, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("output", ["picks.star", "picks"])
+def test_resuming_picks_of_an_unknown_model_is_said(world, model, call, tmp_path, output: str) -> None:
+    path = tmp_path / output
+    assert call(*pick_words(world, model, path)).code == 0
+    if path.is_dir():
+        (path / "pick.json").unlink()  # a table keeps its record only until it is complete
+    again = call(*pick_words(world, model, path, "--resume"))
+    assert again.code == 0
+    assert "does not say which model made its picks" in again.err

@@ -24,6 +24,7 @@ from napari_topaz.cli.options import (
     Micrographs,
     ModelFile,
     OutputFolder,
+    Overwrite,
     Picking,
     Preprocess,
     Running,
@@ -31,6 +32,7 @@ from napari_topaz.cli.options import (
     flag,
     pick_format,
     positive,
+    refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import PickSettings
@@ -52,6 +54,7 @@ def pick(
     output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
     format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    overwrite: Overwrite = False,
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
     box_size: BoxSize = None,
@@ -80,7 +83,10 @@ def pick(
         box_size=box_size or _box_size(picker, size, chosen),
         recipe={"model": _digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
     )
+    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
     results = open_output(destination, resume=resume)
+    if results.unverified:
+        screen.warn(f"{output} does not say which model made its picks; they are kept as they are.")
     work = job(
         files,
         picker,

@@ -19,11 +19,13 @@ from napari_topaz.cli.options import (
     Micrographs,
     Network,
     OutputFolder,
+    Overwrite,
     Preprocess,
     Running,
     Showing,
     Simulating,
     Training,
+    refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import TrainSettings
@@ -46,6 +48,7 @@ def train(
         Path | None,
         Parameter(help="Model to go on from (.safetensors, or .sav of Topaz); its network is taken."),
     ] = None,
+    overwrite: Overwrite = False,
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
@@ -63,6 +66,7 @@ def train(
     from napari_topaz.jobs.train import train_on_files
 
     _refuse_impossible(settings, model)
+    refuse_existing([model], "--model", overwrite=overwrite)
     start = load_model(pretrained, device="cpu") if pretrained else None
     if preprocess.diameter is None and not (start and start.knows_preprocessing):
         raise CallError("--diameter is missing: the particle's diameter in Å.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,7 @@ PixelSize = Annotated[
 PickFile = Annotated[
     Path, Parameter(help="Picks: a file (STAR, box, CSV, Topaz table) or a folder of files.")
 ]
+Overwrite = Annotated[bool, flag("Replace what exists already.")]
 BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, in pixels.")]
 
 #: What holds where nothing is said.
@@ -123,6 +125,13 @@ def positive(value: float | None, option: str) -> float | None:
     if value is not None and not value > 0:
         raise CallError(f"{option} must be positive, not {value:g}.")
     return value
+
+
+def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool) -> None:
+    """Refuse a call that would replace earlier results, unless that is wanted."""
+    for path in paths:
+        if not overwrite and path.exists():
+            raise CallError(f"{path} exists already; give another {option}, or --overwrite to replace it.")
 
 
 def pick_format(output: Path, name: str | None) -> tuple[str, bool]:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
-from napari_topaz.cli.options import SHOWN, BoxSize, PickFile, PixelSize, Showing, flag, pick_format, positive
+from napari_topaz.cli.options import (
+    SHOWN,
+    BoxSize,
+    Overwrite,
+    PickFile,
+    PixelSize,
+    Showing,
+    flag,
+    pick_format,
+    positive,
+    refuse_existing,
+)
 from napari_topaz.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ def convert(
     threshold: Annotated[float | None, Parameter(help="Leave out picks with a lower score.")] = None,
     pixel_size: PixelSize = None,
     box_size: BoxSize = None,
+    overwrite: Overwrite = False,
     shown: Showing = SHOWN,
 ) -> int:
     """Convert picks to another format, and coordinates of other programs to ours."""
@@ -48,6 +60,7 @@ def convert(
     from napari_topaz.jobs.convert import convert as job
 
     chosen, folder = pick_format(output, format)
+    refuse_existing([] if folder else [output], "output", overwrite=overwrite)
     for value, option in ((scale, "--scale"), (height, "--height"), (pixel_size, "--pixel-size")):
         positive(value, option)
     if flip_y and not (micrographs or height):

@@ -55,6 +55,12 @@ class Destination:
     box_size: int | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    def targets(self) -> list[Path]:
+        """The files that picks of all micrographs would be written to."""
+        if not self.folder:
+            return [self.path]
+        return [self.path / PICK_FORMATS[self.format].one_each.format(name=name) for name in self.files]
+
     def save(self, picks: Mapping[str, Picks]) -> list[Path]:
         """Write `picks`: the table as a whole, or a file for each."""
         return write_picks(
@@ -88,7 +94,8 @@ class FolderOutput:
     def __init__(self, destination: Destination, *, resume: bool = False) -> None:
         self._destination = destination
         recipe = destination.path / RECIPE_FILE
-        if resume and recipe.exists():
+        known = recipe.exists()
+        if resume and known:
             _check_recipe(_read_json(recipe), destination.recipe, recipe)
         with replace_file(recipe) as part:
             part.write_text(json.dumps(destination.recipe, indent=1), "utf-8")
@@ -96,6 +103,8 @@ class FolderOutput:
         self.done = (
             frozenset(n for n in destination.files if self._file(n).exists()) if resume else frozenset()
         )
+        #: Whether nothing tells which model made the picks that are there.
+        self.unverified = bool(self.done) and not known
 
     def _file(self, name: str) -> Path:
         one_each = PICK_FORMATS[self._destination.format].one_each
@@ -134,6 +143,8 @@ class TableOutput:
         self._destination = destination
         self.journal = destination.path.with_name(f"{destination.path.name}.partial")
         self._picks = self._earlier() if resume else {}
+        #: Whether nothing tells which model made the picks that are there.
+        self.unverified = bool(self._picks) and not self.journal.exists()
         #: Names of the micrographs that are done.
         self.done = frozenset(self._picks)
         with replace_file(self.journal) as part:  # also drops a line cut short by a crash
@@ -209,7 +220,9 @@ def _read_json(path: Path) -> Any:
     except OSError as error:
         raise reading_failed(path, error) from error
     except ValueError as error:
-        raise JobError(f"{path} is damaged ({error}); leave --resume out to begin again.") from error
+        raise JobError(
+            f"{path} is damaged ({error}); give --overwrite in place of --resume to begin again."
+        ) from error
 
 
 def _check_recipe(earlier: Any, now: Mapping[str, Any], path: Path) -> None:
@@ -219,5 +232,5 @@ def _check_recipe(earlier: Any, now: Mapping[str, Any], path: Path) -> None:
     changed = sorted(key for key in {*earlier, *now} if earlier.get(key) != now.get(key))
     raise JobError(
         f"{path} says that the earlier picks were made with another {' and '.join(changed)}; "
-        f"use the same, or leave --resume out to begin again."
+        f"use the same, or give --overwrite in place of --resume to begin again."
     )
