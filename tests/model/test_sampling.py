@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.training import as_labels, draw_patches, draw_tiles  # noqa: E402
+from napari_topaz.model.training import as_labels, draw_patches, draw_tiles, train_steps  # noqa: E402
 from napari_topaz.preprocess import Prepared  # noqa: E402
-from napari_topaz.settings import NetworkSettings  # noqa: E402
+from napari_topaz.settings import NetworkSettings, TrainSettings  # noqa: E402
 from napari_topaz.training_set import LabelledImage  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -137,3 +137,10 @@ def test_a_whole_sample_holds_the_positives_that_were_drawn_anywhere(draw) -> No
     assert (labels[~anywhere] != sampling.UNLABELLED).all()
     assert torch.equal(labels[~anywhere] == sampling.POSITIVE, classes[~anywhere] == sampling.POSITIVE)
     assert torch.equal(as_labels(batch, whole_sample=False), classes.flatten())
+
+
+def test_training_asks_cuda_for_the_same_sums_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    regions = sampling.Regions.from_images([labelled((60, 60), [(30, 30)])], 3, 5, CPU)
+    next(train_steps(build(NetworkSettings(width=3)), regions, TrainSettings(), 0.1, lambda step: 0.0))
+    assert torch.backends.cudnn.deterministic

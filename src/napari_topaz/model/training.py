@@ -172,6 +172,8 @@ def train_steps(
         The loss of each step, a scalar still on the device.
     """
     device = regions.pixels.device
+    # Else cuDNN takes convolutions whose sums differ from run to run: one seed would give many models.
+    torch.backends.cudnn.deterministic = True
     generator = torch.Generator(device).manual_seed(settings.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
