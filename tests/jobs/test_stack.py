@@ -11,7 +11,7 @@ import starfile
 
 from napari_topaz.events import JobError, MicrographDone, Warned
 from napari_topaz.files import FileError, find_micrographs, read_header, read_micrograph, write_mrc
-from napari_topaz.jobs.montage import rank, samples
+from napari_topaz.jobs.montage import _mosaic, rank, samples
 from napari_topaz.jobs.stack import choose, stack
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
@@ -243,6 +243,14 @@ def test_the_montage_shows_each_particle_once() -> None:
         assert 0 in shown
         assert count - 1 in shown
     assert [name for name, _ in samples(9, False)] == ["first", "middle", "last"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 13, 48])
+def test_tiles_lie_side_by_side(count) -> None:
+    mosaic = _mosaic([np.full((5, 5), k + 1.0, np.float32) for k in range(count)])
+    found, pixels = np.unique(mosaic[~np.isnan(mosaic)], return_counts=True)
+    np.testing.assert_array_equal(found, np.arange(count) + 1)
+    assert set(pixels) == {25}
 
 
 def test_ranked_by_score(folder, tmp_path) -> None:

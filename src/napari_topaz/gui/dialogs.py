@@ -35,6 +35,22 @@ def ask_labels(parent: QWidget) -> Path | None:
     return _path(QFileDialog.getOpenFileName(parent, "Labels", "", f"Picks ({patterns})")[0])
 
 
+def ask_targets(parent: QWidget) -> Path | None:
+    """Ask for a file of true particles."""
+    patterns = " ".join(f"*{suffix}" for format_ in PICK_FORMATS.values() for suffix in format_.suffixes)
+    return _path(QFileDialog.getOpenFileName(parent, "Targets", "", f"Picks ({patterns})")[0])
+
+
+def ask_stack(parent: QWidget, beside: Path | None) -> Path | None:
+    """Ask where to write particles: a folder, or one stack (.mrcs)."""
+    start = str((Path.cwd() if beside is None else beside.parent) / "particles")
+    kinds = "Folder with a stack per micrograph (*);;One stack (*.mrcs)"
+    path, chosen = QFileDialog.getSaveFileName(parent, "Export particles", start, kinds)
+    if path and "mrcs" in chosen and not path.lower().endswith(".mrcs"):
+        path += ".mrcs"
+    return _path(path)
+
+
 def ask_save_picks(parent: QWidget, folder: Path) -> Path | None:
     """Ask where to save picks; the format follows the suffix, and the suffix the chosen format."""
     suffix_of = {f"{f.help} (*{f.suffixes[0]})": f.suffixes[0] for f in PICK_FORMATS.values()}

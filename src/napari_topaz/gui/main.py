@@ -15,6 +15,7 @@ from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.judging import Judging
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.particle_panel import ParticlePanel
@@ -58,6 +59,7 @@ class ParticlePicker(QWidget):
         self._score_soon = timer(self, self.actions_.score_shown, TYPING)
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
+        self.judging = Judging(session, self.job_bar, self.picks.judging, self)
         self._arrange()
         self._connect_panels()
         self._connect_rest()
@@ -131,6 +133,10 @@ class ParticlePicker(QWidget):
             (workspace.labels_changed, self._on_counts),
             (workspace.picks_changed, self._on_counts),
             (workspace.options_changed, self._on_options),
+            (workspace.options_changed, self.judging.show),
+            (workspace.options_changed, self.judging.refresh),
+            (workspace.picks_changed, self.judging.refresh),
+            (self.judging.targets.changed, self.judging.refresh),
             (workspace.model_changed, self._on_shown),
             (self.layers.lost_changed, self._look_again),
             (self._viewer.layers.events.inserted, self._on_inserted),
@@ -139,7 +145,7 @@ class ParticlePicker(QWidget):
         for signal, slot in links:
             signal.connect(slot)
         # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(partial(_close_down, links, self.job_bar))
+        self.destroyed.connect(partial(_close_down, links, self.job_bar, self.judging))
 
     def _catch_up(self) -> None:
         """Show what is there already: an earlier dock's workspace, layers of the reader."""
@@ -275,9 +281,12 @@ class ParticlePicker(QWidget):
         self._look_again()
 
 
-def _close_down(links: list[tuple[Any, Callable[..., Any]]], job_bar: JobBar, *_: object) -> None:
+def _close_down(
+    links: list[tuple[Any, Callable[..., Any]]], job_bar: JobBar, judging: Judging, *_: object
+) -> None:
     """Stop the job and listen to nothing any more: the dock was destroyed."""
     job_bar.close_down()
+    judging.latest.close()
     for signal, slot in links:
         signal.disconnect(slot)
 

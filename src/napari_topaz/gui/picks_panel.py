@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_topaz.gui.fold import heading
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.guide import Guide
+from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.plots import Colours, ScoreHistogram
 
 
@@ -50,12 +51,14 @@ class PicksPanel(QWidget):
         self.pick_button.clicked.connect(self.pick_all.emit)
         self.save_button = QPushButton("Save picks …")
         self.save_button.clicked.connect(self.save.emit)
+        self.judging = JudgingPanel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
         layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count))
+        layout.addWidget(self.judging)
 
     def enable(self, guide: Guide) -> None:
         """Enable the buttons that can work, and say of the others why not."""
@@ -65,6 +68,7 @@ class PicksPanel(QWidget):
         ):
             button.setEnabled(reason is None)
             button.setToolTip(reason or tip)
+        self.judging.enable(guide)
 
     def show_scores(
         self, scores: NDArray[np.float32], threshold: float, count: int | None, *, chosen: bool
@@ -79,6 +83,7 @@ class PicksPanel(QWidget):
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
         self.histogram.set_colours(colours)
+        self.judging.set_colours(colours)
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -1,4 +1,4 @@
-"""Live plots: the curves of a training, and the histogram of scores with its threshold."""
+"""Live plots: the curves of a training, the histogram of scores, and precision against recall."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
+
+from napari_topaz.numerics.curves import Curve
 
 #: Height of a plot in the dock.
 HEIGHT = 92
@@ -188,6 +190,39 @@ class ScoreHistogram(_Plot):
     def _clicked(self, event: Any) -> None:
         if len(self._scores) and event.button() == Qt.MouseButton.LeftButton:
             self.threshold_chosen.emit(float(self.item.vb.mapSceneToView(event.scenePos()).x()))
+
+
+class PrecisionRecallPlot(_Plot):
+    """Precision against recall, with a point at the threshold."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("precision", "Precision and recall, as soon as there are picks", parent)
+        self.item.setXRange(0, 1, padding=0.02)
+        self.item.setYRange(0, 1, padding=0.04)
+        self._line = self.item.plot()
+        self._here = pg.ScatterPlotItem(size=10)
+        self.item.addItem(self._here)
+        self.setToolTip(
+            "Precision by recall of all peaks, against the targets of the micrographs that are picked. "
+            "A hit lies nearer to its target than half the diameter. The point: the threshold."
+        )
+        self.set_colours(Colours())
+
+    def set_colours(self, colours: Colours) -> None:
+        """Follow the viewer's theme."""
+        super().set_colours(colours)
+        self._line.setPen(pg.mkPen(colours.held_out, width=2))
+        self._here.setBrush(colours.kept)
+        self._here.setPen(None)
+
+    def show_curve(self, curve: Curve | None, here: int | None) -> None:
+        """Draw a curve and the point of one of its steps; None for what there is not."""
+        self.set_filled(curve is not None)
+        if curve is None:
+            return
+        self._line.setData(curve.recall, curve.precision)
+        at = [] if here is None else [here]
+        self._here.setData(curve.recall[at], curve.precision[at])
 
 
 def _columns(points: Sequence[tuple[int, float]]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_topaz.gui.display import Gallery
 from napari_topaz.gui.layers import Layers
+from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.jobs.preparing import PreparedCache
 
@@ -29,6 +30,7 @@ class Session:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.workspace = Workspace()
+        self.targets = Targets()
         self.layers = Layers(viewer, self.workspace)
         self.gallery = Gallery()
         self.prepared = PreparedCache()

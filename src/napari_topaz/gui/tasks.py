@@ -21,6 +21,7 @@ from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from napari_topaz.jobs.stack import StackResult
     from napari_topaz.model.picker import PickerModel
 
 #: All peaks are taken, whatever their score; the threshold selects from them later.
@@ -139,6 +140,20 @@ def loading_labels(path: Path, sources: Sequence[Source]) -> Job[dict[str, Picks
             f"{path.name} has picks of {len(matched.missing)} other micrographs too; they were left out."
         )
     return labels
+
+
+def exporting(
+    path: Path,
+    picks: Mapping[str, Picks],
+    sources: Sequence[Source],
+    settings: StackSettings,
+    pixel_size: float | None,
+    stop: StopToken,
+) -> Job[StackResult]:
+    """Cut the particles into stacks."""
+    from napari_topaz.jobs.stack import stack
+
+    return (yield from stack(sources, picks, path, settings, pixel_size=pixel_size, stop=stop))
 
 
 def loading_model(path: Path) -> Job[PickerModel]:

@@ -284,6 +284,10 @@ class Workspace:
         """Whether the current model has seen this micrograph."""
         return name in self._candidates and name not in self._stale
 
+    def peaks(self, name: str) -> Picks:
+        """All peaks of the current model, also those at labels, best first."""
+        return self._candidates[name] if self.is_picked(name) else Picks()
+
     def candidates(self, name: str) -> Picks:
         """All peaks that are not at a label, best first: those the threshold selects from."""
         if name not in self._free:

@@ -141,6 +141,7 @@ def _draw_sample(axes: Axes, name: str, ranked: Ranked, indices: NDArray[np.int6
     known = f", scores {scores.max():.2f} to {scores.min():.2f}" if np.isfinite(scores).all() else ""
     axes.set_title(f"The {name} {len(indices)}{known}")
     tiles = [_tile(ranked.read(int(i))) for i in indices]
+    axes.set_anchor("NW")
     axes.imshow(_mosaic(tiles), "gray", vmin=-CONTRAST, vmax=CONTRAST, interpolation="antialiased")
 
 
@@ -154,11 +155,12 @@ def _tile(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _mosaic(tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Lay tiles out in rows, with white lines between them."""
-    edge = len(tiles[0]) + 2
-    mosaic = np.full((ROWS * edge - 2, COLUMNS * edge - 2), np.nan, np.float32)
+    """Lay tiles out in rows, with white lines between them; few tiles in fewer and larger columns."""
+    columns = min(COLUMNS, int(np.ceil(np.sqrt(len(tiles) * COLUMNS / ROWS))))
+    rows, edge = -(-len(tiles) // columns), len(tiles[0]) + 2
+    mosaic = np.full((rows * edge - 2, columns * edge - 2), np.nan, np.float32)
     for place, tile in enumerate(tiles):
-        row, column = divmod(place, COLUMNS)
+        row, column = divmod(place, columns)
         mosaic[row * edge : row * edge + len(tile), column * edge : column * edge + len(tile)] = tile
     return mosaic
 
