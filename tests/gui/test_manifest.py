@@ -16,6 +16,7 @@ from napari_topaz.files import PICK_FORMATS, read_picks
 from napari_topaz.gui import reader, sample_data
 from napari_topaz.gui.looks import METADATA
 from napari_topaz.gui.writer import write_points
+from napari_topaz.micrograph import Micrograph
 from napari_topaz.settings import SimulateSettings
 
 from .conftest import PIXEL_SIZE, SHAPE, Stage
@@ -104,3 +105,11 @@ def test_sample_data_is_made_once_and_ready_for_the_dock(tmp_path: Path, monkeyp
     assert sorted(p.name for p in (tmp_path / "napari-topaz").iterdir()) == [
         offer["files"][0].path.parent.name
     ]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", ">i2", "<f2", ">f2", "u1"])
+def test_every_type_of_pixels_becomes_a_layer(dtype: str) -> None:
+    pixels = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE) % 120
+    data, about, _ = reader.layer_of(Micrograph("a", pixels.astype(dtype), PIXEL_SIZE), [])
+    layer = ViewerModel().add_image(data, **about)
+    np.testing.assert_array_equal(np.asarray(layer.data, float), pixels)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_topaz.files import find_micrographs, read_header, read_micrograph
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui.display import contrast
@@ -44,14 +46,16 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def layer_of(micrograph: Micrograph, files: Sequence[MicrographFile | Micrograph], **more: Any) -> LayerData:
     """Make layer data of a micrograph; `more` goes to the dock with the list of files."""
-    size = micrograph.pixel_size
+    size, pixels = micrograph.pixel_size, micrograph.pixels
+    if pixels.dtype.kind == "f" and pixels.dtype.itemsize == 2:  # napari fails on half floats of the other order
+        pixels = pixels.astype(np.float32)
     unit = "pixel" if size is None else "angstrom"
     about = {
         "name": micrograph.name,
         "scale": (size or 1.0,) * 2,
         "units": (unit,) * 2,
         "axis_labels": ("y", "x"),
-        "contrast_limits": contrast(micrograph.pixels),
+        "contrast_limits": contrast(pixels),
         "metadata": {METADATA: {"files": list(files), **more}},
     }
-    return micrograph.pixels, about, "image"
+    return pixels, about, "image"
