@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,3 +127,20 @@ def test_options_that_change_while_picking_are_not_mixed(
     assert not bench.workspace.is_picked("a")
     assert not bench.workspace.is_picked("b")
     assert "2 are not picked" in bench.bar.message
+
+
+def test_labels_that_are_read_twice_are_there_once(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = {"a": Picks.labels([[50, 60], [150, 160]])}
+
+    def loading(*args: object):
+        yield Started("Reading labels")
+        return read
+
+    monkeypatch.setattr(tasks, "loading_labels", loading)
+    bench.workspace.set_labels("a", Picks.labels([[150, 160], [200, 210]]))
+    for _ in range(2):
+        bench.actions.load_labels(Path("labels.star"))
+        qtbot.waitUntil(lambda: bench.bar.running is None)
+    assert bench.workspace.labels("a").yx.tolist() == [[150, 160], [200, 210], [50, 60]]

@@ -13,6 +13,7 @@ from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.session import Session
+from napari_topaz.gui.workspace import SAME_PARTICLE, near_to
 from napari_topaz.picks import Picks
 
 
@@ -175,7 +176,8 @@ class Actions(QObject):
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:
         for name, picks in labels.items():
-            self._workspace.set_labels(name, self._workspace.labels(name) + picks)
+            old, reach = self._workspace.labels(name), SAME_PARTICLE * (self._workspace.diameter(name) or 0.0)
+            self._workspace.set_labels(name, old + picks[~near_to(picks.yx, old.yx, reach)])
         n = sum(map(len, labels.values()))
         self._job_bar.say(f"{_count(n, 'label')} on {_count(len(labels), 'micrograph')} read.")
 

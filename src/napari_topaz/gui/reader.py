@@ -47,7 +47,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 def layer_of(micrograph: Micrograph, files: Sequence[MicrographFile | Micrograph], **more: Any) -> LayerData:
     """Make layer data of a micrograph; `more` goes to the dock with the list of files."""
     size, pixels = micrograph.pixel_size, micrograph.pixels
-    if pixels.dtype.kind == "f" and pixels.dtype.itemsize == 2:  # napari fails on half floats of the other order
+    if pixels.dtype.kind == "f" and pixels.dtype.itemsize == 2:  # napari fails on big-endian ones
         pixels = pixels.astype(np.float32)
     unit = "pixel" if size is None else "angstrom"
     about = {
