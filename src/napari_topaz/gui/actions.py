@@ -12,8 +12,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.session import Session
-from napari_topaz.gui.workspace import SAME_PARTICLE, near_to
+from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.picks import Picks
 
 

@@ -55,5 +55,5 @@ def reconstruction_loss(
     if m == 1:
         chosen = torch.arange(total, device=features.device)
     b, i, j = chosen // (m * m), chosen // m % m, chosen % m
-    drawn = decode(features[b, :, i, j][:, :, None, None])[:, 0]
+    drawn: Tensor = decode(features[b, :, i, j][:, :, None, None])[:, 0]
     return ((drawn - regions[b, i, j]) ** 2).sum((1, 2)).mean()
