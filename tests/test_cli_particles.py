@@ -105,6 +105,26 @@ def test_stack_writes_what_it_says(call, world, picks, tmp_path) -> None:
     assert Path(found["montage"]).name == "montage.png"
 
 
+@pytest.mark.parametrize("output", ["out", "out.mrcs"])
+def test_stack_replaces_what_is_there_only_when_told(call, world, picks, tmp_path, output) -> None:
+    words = (
+        "stack",
+        world.folder,
+        "--picks",
+        picks,
+        "--output",
+        tmp_path / output,
+        "--box-size",
+        40,
+        "--quiet",
+    )
+    assert call(*words)[0] == 0
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert "exists already" in err
+    assert call(*words, "--overwrite")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

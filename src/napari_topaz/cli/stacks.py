@@ -12,11 +12,13 @@ from napari_topaz.cli.options import (
     SHOWN,
     STACK,
     Micrographs,
+    Overwrite,
     PickFile,
     PixelSize,
     Showing,
     Stacking,
     positive,
+    refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 
@@ -32,6 +34,7 @@ def stack(
     ],
     settings: Stacking = STACK,
     pixel_size: PixelSize = None,
+    overwrite: Overwrite = False,
     shown: Showing = SHOWN,
 ) -> int:
     """Cut picked particles into stacks for RELION, with a STAR file and a picture (montage.png).
@@ -40,6 +43,7 @@ def stack(
     project folder with a relative --output. A broken micrograph is reported and the rest goes on.
     """
     from napari_topaz.files import find_micrographs, read_picks
+    from napari_topaz.jobs.stack import results_of
     from napari_topaz.jobs.stack import stack as job
 
     positive(pixel_size, "--pixel-size")
@@ -47,6 +51,7 @@ def stack(
         raise CallError("--box-size is missing: the edge of the boxes, in pixels of the micrographs.")
     if output.suffix and output.suffix.lower() != ".mrcs" and not output.is_dir():
         raise CallError(f"--output {output} must be a folder, or end in .mrcs.")
+    refuse_existing(results_of(output), "--output", overwrite=overwrite)
     screen = Screen(shown)
     files = find_micrographs(micrographs)
     work = job(files, read_picks(picks), output, settings, pixel_size=pixel_size, stop=screen.stop)

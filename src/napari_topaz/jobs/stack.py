@@ -157,6 +157,12 @@ def stack(
     return StackResult(run.output.star, stacks, run.output.montage, count, len(run.parts), run.left_out)
 
 
+def results_of(output: Path) -> list[Path]:
+    """Return the files that say that an earlier stack is in `output`: its STAR file, and the one stack."""
+    names = _Output(output)
+    return [names.star, names.path] if names.one else [names.star]
+
+
 def choose(picks: Mapping[str, Picks], limit: int | None) -> dict[str, Picks]:
     """Leave out rejected picks, and all but the `limit` best ones; their order stays.
 
