@@ -65,7 +65,7 @@ EDGES = {
 REFERENCE_PICKERS = {
     "log": "blobs of the particle's size, by the Laplacian of a Gaussian",
     "dog": "blobs of the particle's size, by a difference of Gaussians",
-    "template": "correlation with averages of labelled particles, or with given templates, at all angles",
+    "template": "correlation with averages of the labelled particles, or with given templates",
 }
 
 #: What particles look like in a micrograph.

@@ -42,13 +42,17 @@ class Actions(QObject):
         self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
-        """Take a threshold; None for the model's own."""
+        """Take a threshold for what is shown; None for the one of the model or the reference picker."""
+        if self._workspace.current in self._workspace.suggested:
+            settings = self._workspace.options.reference.model_copy(update={"threshold": threshold})
+            self._workspace.change(reference=settings)
+            return
         pick = self._workspace.options.pick.model_copy(update={"threshold": threshold})
         self._workspace.change(pick=pick)
 
     def train(self, *, go_on: bool = False) -> None:
         """Learn from the labels; with `go_on` from the weights of the present model."""
-        self.choose_threshold(None)  # the scores of another model mean something else
+        self._forget_threshold()
         self.training_began.emit()
         workspace = self._workspace
         sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
@@ -63,7 +67,7 @@ class Actions(QObject):
     def score_shown(self) -> None:
         """Score the shown micrograph in a thread; of several wishes only the latest counts."""
         model, name, run = self._workspace.model, self._layers.shown, self._job_bar.run_id
-        if model is None or name is None:
+        if model is None or name is None or name in self._workspace.suggested:
             return
         if not model.knows_preprocessing and self._workspace.options.preprocess.diameter is None:
             return  # the hint asks for it
@@ -78,6 +82,44 @@ class Actions(QObject):
             on_done=lambda scored: self._take_scores(scored, stale=not is_current()),
             on_failed=lambda message: self._job_bar.say(message, error=True),
         )
+
+    def suggest(self, method: str, templates: Path | None = None) -> None:
+        """Suggest picks on the shown micrograph without training; the templates may come from a file."""
+        workspace, name, is_current = self._workspace, self._layers.shown, self._until_changed()
+        if name is None:
+            return
+        how = workspace.options.reference.model_copy(update={"method": method, "threshold": None})
+        workspace.change(reference=how)
+        sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
+
+        def take(found: tuple[Any, Picks, float]) -> None:
+            score_map, picks, threshold = found
+            if is_current():
+                workspace.set_candidates(score_map.name, picks, suggested=threshold)
+                self._layers.show_scores(score_map)
+
+        self._job_bar.start(
+            "Suggesting picks",
+            lambda stop: tasks.suggesting(
+                name, sources, labels, options, templates, stop, self._session.prepared
+            ),
+            on_result=take,
+        )
+
+    def take_picks(self) -> None:
+        """Make labels of the shown picks; Undo takes them back."""
+        name = self._workspace.current
+        if name is not None and len(picks := self._workspace.picks(name)):
+            self._workspace.set_labels(name, self._workspace.labels(name) + Picks.labels(picks.yx))
+            self._job_bar.say(f"{_count(len(picks), 'pick')} became labels; Undo takes them back.")
+
+    def drop_suggestions(self) -> None:
+        """Forget the suggestions on the shown micrograph; the model's picks come back, if there is one."""
+        name = self._workspace.current
+        if name in self._workspace.suggested:
+            self._workspace.set_candidates(str(name), Picks(), stale=True)
+            self._layers.show_scores(None)
+            self.score_shown()
 
     def pick_all(self) -> None:
         """Pick all micrographs that are not picked yet."""
@@ -153,6 +195,10 @@ class Actions(QObject):
         done = self._warned or f"Training is done; {kept} is kept."
         self._job_bar.say(f"{done.rstrip('.')}{precision}.")
 
+    def _forget_threshold(self) -> None:
+        """The scores of another model mean something else."""
+        self._workspace.change(pick=self._workspace.options.pick.model_copy(update={"threshold": None}))
+
     def _until_changed(self) -> Callable[[], bool]:
         """Tell, later, whether picks made with what there is now would still be the same."""
         workspace, forgotten = self._workspace, self._workspace.forgotten
@@ -187,7 +233,7 @@ class Actions(QObject):
         if preprocess.diameter is None and model.knows_preprocessing:
             diameter = model.card.preprocess.diameter
             self._workspace.change(preprocess=preprocess.model_copy(update={"diameter": diameter}))
-        self.choose_threshold(None)
+        self._forget_threshold()
         self._workspace.set_model(model)
         self.model_loaded.emit(model)
 

@@ -69,6 +69,12 @@ def ask_save_model(parent: QWidget, folder: Path) -> Path | None:
     return _path(QFileDialog.getSaveFileName(parent, "Save model", start, MODEL_FILTER)[0])
 
 
+def ask_templates(parent: QWidget) -> Path | None:
+    """Ask for a stack of 2-D templates."""
+    patterns = " ".join(f"*{suffix}" for suffix in MICROGRAPH_FORMATS["mrc"].suffixes)
+    return _path(QFileDialog.getOpenFileName(parent, "Templates", "", f"Stacks of images ({patterns})")[0])
+
+
 def ask_model(parent: QWidget) -> Path | None:
     """Ask for a model file."""
     return _path(QFileDialog.getOpenFileName(parent, "Model", "", READABLE_MODELS)[0])

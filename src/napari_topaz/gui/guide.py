@@ -30,6 +30,9 @@ class Guide:
     save_model: str | None
     load: str | None
     go_on: str | None
+    suggest: str | None
+    suggest_template: str | None
+    take: str | None
 
 
 def guide(workspace: Workspace, running: str | None) -> Guide:
@@ -41,6 +44,7 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
     some = any(workspace.is_picked(n) or len(workspace.labels(n)) for n in workspace.names)
     nothing = None if some else "There is nothing to save yet: label particles or train a model."
     next_step, emphasis = _next_step(workspace, running)
+    no_suggestions = busy or no_files or _why_no_diameter(workspace)
     return Guide(
         next_step=next_step,
         emphasis=emphasis,
@@ -51,6 +55,9 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
         save_model=no_model,
         load=busy,
         go_on=busy or no_model,
+        suggest=no_suggestions,
+        suggest_template=no_suggestions or _why_no_template(workspace),
+        take=no_files or _why_nothing_to_take(workspace),
     )
 
 
@@ -65,6 +72,24 @@ def _why_no_lengths(workspace: Workspace) -> str | None:
     stated = workspace.model is not None and workspace.model.knows_preprocessing
     if workspace.options.preprocess.diameter is None and not stated:
         return "Type the diameter of the particle (Å)."
+    return None
+
+
+def _why_no_diameter(workspace: Workspace) -> str | None:
+    if workspace.pixel_size() is not None and workspace.options.preprocess.diameter is None:
+        return "Type the diameter of the particle (Å)."
+    return _why_no_lengths(workspace)
+
+
+def _why_no_template(workspace: Workspace) -> str | None:
+    if particles(workspace) < LEAST_LABELS:
+        return f"Label at least {LEAST_LABELS} particles first: the template is their average."
+    return None
+
+
+def _why_nothing_to_take(workspace: Workspace) -> str | None:
+    if workspace.current is None or not len(workspace.picks(workspace.current)):
+        return "There are no picks on this micrograph: suggest some, or lower the threshold."
     return None
 
 
@@ -95,6 +120,8 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
         return f"{running} … Stop keeps what is done so far.", None
     if (reason := _why_no_lengths(workspace)) is not None:
         return reason, "pixel_size" if workspace.pixel_size() is None else "diameter"
+    if workspace.current in workspace.suggested and _why_nothing_to_take(workspace) is None:
+        return "Drag the threshold until the circles look right, then press Take picks as labels.", "take"
     if workspace.model is not None:
         return _next_step_with_model(workspace)
     return _next_step_of_labelling(workspace)
@@ -103,7 +130,10 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
 def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
     n = particles(workspace)
     if n < LEAST_LABELS:
-        return f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far).", None
+        return (
+            f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far), "
+            "or press Suggest picks."
+        ), None
     labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
     if n < ENOUGH_LABELS:
         return f"Click {ENOUGH_LABELS - n} more particles, or press Train already.", None

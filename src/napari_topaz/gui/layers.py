@@ -28,7 +28,8 @@ from napari_topaz.gui.looks import (
     image_layer,
     points_layer,
 )
-from napari_topaz.gui.workspace import Options, Workspace
+from napari_topaz.gui.options import Options
+from napari_topaz.gui.workspace import Workspace
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
@@ -130,9 +131,9 @@ class Layers:
                     layer.data = np.empty((0, 2), np.float32)
         self._viewer.reset_view()
 
-    def show_scores(self, score_map: ScoreMap) -> None:
-        """Draw the heat map of the shown micrograph; those of others are ignored."""
-        if score_map.name == self.shown:
+    def show_scores(self, score_map: ScoreMap | None) -> None:
+        """Draw the heat map of the shown micrograph (None: none); those of others are ignored."""
+        if score_map is None or score_map.name == self.shown:
             self._score_map = score_map
             with self._silence():
                 self._draw_heat_map()
@@ -337,9 +338,9 @@ class Layers:
             if old.preprocess.pixel_size != new.preprocess.pixel_size:
                 self._look_at_all()
             self._draw_labels()
-        if old.pick.threshold != new.pick.threshold:
+        if old.thresholds != new.thresholds:
             self._tone_heat_map()
-        if (old.preprocess, old.pick.threshold) != (new.preprocess, new.pick.threshold):
+        if (old.preprocess, old.thresholds) != (new.preprocess, new.thresholds):
             self._draw_picks()
 
 

@@ -18,12 +18,12 @@ from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.opening import Opening, timer
+from napari_topaz.gui.options import Options
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
 from napari_topaz.gui.plots import Colours
 from napari_topaz.gui.session import session_of
 from napari_topaz.gui.training_panel import TrainingPanel
-from napari_topaz.gui.workspace import Options
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 
@@ -109,6 +109,12 @@ class ParticlePicker(QWidget):
         self.particle.undo.connect(self.workspace.undo)
         self.particle.load_labels.connect(lambda: self._with(ask.ask_labels(self), do.load_labels))
         self.training.train.connect(lambda go_on: do.train(go_on=go_on))
+        self.particle.suggestions.suggest.connect(do.suggest)
+        self.particle.suggestions.from_file.connect(
+            lambda: self._with(ask.ask_templates(self), lambda path: do.suggest("template", path))
+        )
+        self.particle.suggestions.take.connect(do.take_picks)
+        self.particle.suggestions.drop.connect(do.drop_suggestions)
         self.training.save_model.connect(
             lambda: self._with(ask.ask_save_model(self, self._folder()), do.save_model)
         )
@@ -236,6 +242,7 @@ class ParticlePicker(QWidget):
         self.training.enable(advice)
         self.picks.enable(advice)
         self.particle.enable_labels(advice.label, workspace.can_undo)
+        self.particle.suggestions.enable(advice, suggested=name in workspace.suggested)
         self._emphasise(advice.emphasis)
         stated = None if name is None else workspace.stated_pixel_size(name)
         self.particle.show_pixel_size(stated, name is not None)
@@ -243,13 +250,14 @@ class ParticlePicker(QWidget):
             (Picks() if name is None else workspace.candidates(name)).scores,
             workspace.threshold,
             None if name is None or not workspace.is_picked(name) else workspace.count(name),
-            chosen=workspace.options.pick.threshold is not None,
+            chosen=workspace.chosen_threshold(name) is not None,
         )
 
     def _emphasise(self, step: str | None) -> None:
         """Colour the button of the next step, or the number she must type."""
         buttons = {
             "open": self.micrographs.folder_button,
+            "take": self.particle.suggestions.take_button,
             "train": self.training.button,
             "pick": self.picks.pick_button,
             "save": self.picks.save_button,

@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QTool
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
 from napari_topaz.gui.looks import LOOKS
-from napari_topaz.gui.workspace import Options
+from napari_topaz.gui.options import Options
+from napari_topaz.gui.suggestions import SuggestRow
 from napari_topaz.picks import Kind
 
 #: Groups of the folded options: heading → attribute of :class:`Options`.
@@ -19,6 +20,7 @@ GROUPS = {
     "Network": "network",
     "Training": "train",
     "Picking": "pick",
+    "Suggestions": "reference",
     "Machine": "run",
     "Display": "display",
 }
@@ -56,6 +58,8 @@ class ParticlePanel(QWidget):
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
         layout.addLayout(self._label_buttons())
+        self.suggestions = SuggestRow()
+        layout.addWidget(self.suggestions)
         self.advanced = Fold("Advanced")
         for group, name in GROUPS.items():
             settings = getattr(options, name)

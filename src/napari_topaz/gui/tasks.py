@@ -13,8 +13,12 @@ import numpy as np
 
 from napari_topaz.events import Job, Progress, Started, StopToken, Warned
 from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
-from napari_topaz.gui.workspace import Options, Source
+from napari_topaz.gui.options import Options
+from napari_topaz.gui.workspace import Source
 from napari_topaz.jobs.preparing import PreparedCache
+from napari_topaz.jobs.reference import own_threshold
+from napari_topaz.jobs.reference import picks_of as reference_picks_of
+from napari_topaz.jobs.reference_picker import make_picker, read_templates
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
@@ -82,6 +86,30 @@ def scoring(
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
     score_map = score_one(source, model, settings, cache=cache)
     return score_map, picks_of(score_map, model, settings, pixel_size=pixel_size)
+
+
+def suggesting(
+    name: str,
+    sources: Sequence[Source],
+    labels: Mapping[str, Picks],
+    options: Options,
+    templates: Path | None,
+    stop: StopToken,
+    cache: PreparedCache,
+) -> Job[tuple[ScoreMap, Picks, float]]:
+    """Score one micrograph without a model; returns scores, all their peaks, and a threshold for them."""
+    yield Started("Suggesting picks")
+    lengths = options.pick.model_dump(include={"suppression_radius", "margin"})
+    settings = options.reference.model_copy(update={**lengths, "threshold": ALL_SCORES})
+    given = None if templates is None else read_templates(templates)
+    picker = yield from make_picker(
+        sources, options.preprocess, settings, labels=labels, templates=given, stop=stop, cache=cache
+    )
+    source = next(s for s in sources if s.name == name)
+    prepared = cache.prepare(source, options.preprocess)
+    score_map = picker.score(prepared)
+    found = reference_picks_of(score_map, picker, settings, prepared.pixel_size)
+    return score_map, found, own_threshold(found)
 
 
 def picking(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +18,10 @@ from psygnal import Signal
 
 from napari_topaz.files import read_header
 from napari_topaz.files.errors import FileError
-from napari_topaz.gui.display import DisplaySettings
 from napari_topaz.gui.nearness import near_to, scores_at
+from napari_topaz.gui.options import Options
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
-from napari_topaz.settings import (
-    NetworkSettings,
-    PickSettings,
-    PreprocessSettings,
-    RunSettings,
-    TrainSettings,
-)
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -41,18 +34,6 @@ UNDO_DEPTH = 200
 MOST_CANDIDATES = 10_000
 #: A click this close to a label (in particle diameters) means that label.
 SAME_PARTICLE = 0.3
-
-
-@dataclass(frozen=True)
-class Options:
-    """All settings of the viewer."""
-
-    preprocess: PreprocessSettings = field(default_factory=PreprocessSettings)
-    train: TrainSettings = field(default_factory=TrainSettings)
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    pick: PickSettings = field(default_factory=PickSettings)
-    run: RunSettings = field(default_factory=RunSettings)
-    display: DisplaySettings = field(default_factory=DisplaySettings)
 
 
 class Workspace:
@@ -94,6 +75,8 @@ class Workspace:
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
         self._stale: set[str | None] = set()
+        #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
+        self.suggested: dict[str | None, float] = {}
         #: Counts how often picks were forgotten: what was begun before must not count after.
         self.forgotten = 0
         self._undo: list[tuple[str, Picks]] = []
@@ -190,11 +173,17 @@ class Workspace:
 
     @property
     def threshold(self) -> float:
-        """Lowest score of a pick: the user's, else the model's."""
-        chosen = self.options.pick.threshold
-        if chosen is not None:
-            return chosen
-        return self.model.card.threshold if self.model is not None else -math.inf
+        """Lowest score of a pick on the current micrograph."""
+        return self.threshold_of(self.current)
+
+    def chosen_threshold(self, name: str | None) -> float | None:
+        """The user's threshold for a micrograph: suggestions have one of their own."""
+        return self.options.thresholds[name in self.suggested]
+
+    def threshold_of(self, name: str | None) -> float:
+        """Lowest score of a pick: the user's, else the model's or the reference picker's."""
+        chosen, of_model = self.chosen_threshold(name), self.model.card.threshold if self.model else -math.inf
+        return self.suggested.get(name, of_model) if chosen is None else chosen
 
     # -- labels -----------------------------------------------------------------------------------
 
@@ -267,15 +256,24 @@ class Workspace:
         self.forgotten += 1
         forgotten = [name for name in self._candidates if name != but]
         self._stale = {but} & set(self._candidates)
+        self.suggested.clear()
         for name in forgotten:
             del self._candidates[name]
             self._free.pop(name, None)
             self.picks_changed.emit(name)
 
-    def set_candidates(self, name: str, picks: Picks, *, stale: bool = False) -> None:
-        """Take all peaks of one micrograph; `stale` ones (of an earlier model) are drawn but do not count."""
+    def set_candidates(
+        self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None
+    ) -> None:
+        """Take all peaks of one micrograph; `stale` ones (of an earlier model) are drawn but do not count.
+
+        So are those that a reference picker suggested (with that threshold), until they are labels.
+        """
         self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
-        (self._stale.add if stale else self._stale.discard)(name)
+        self.suggested.pop(name, None)
+        if suggested is not None:
+            self.suggested[name] = suggested
+        (self._stale.add if stale or suggested is not None else self._stale.discard)(name)
         self._free.pop(name, None)
         self.changes += 1
         self.picks_changed.emit(name)
@@ -298,11 +296,12 @@ class Workspace:
     def picks(self, name: str) -> Picks:
         """The candidates at or above the threshold."""
         candidates = self.candidates(name)
-        return candidates[: self._count(candidates)]
+        return candidates[: self._count(name, candidates)]
 
     def count(self, name: str) -> int:
         """How many particles would be saved for this micrograph."""
-        return self._count(self.candidates(name)) + int((self.labels(name).kinds == Kind.PARTICLE).sum())
+        labelled = int((self.labels(name).kinds == Kind.PARTICLE).sum())
+        return self._count(name, self.candidates(name)) + labelled
 
     def result(self, name: str) -> Picks:
         """What is saved: labelled particles, with the score of the pick they replace, and all picks.
@@ -324,8 +323,9 @@ class Workspace:
     def _reach(self, name: str) -> float:
         return (self.diameter(name) or 0.0) / 2
 
-    def _count(self, candidates: Picks) -> int:
-        return int(np.searchsorted(-candidates.scores, -np.float32(self.threshold), side="right"))
+    def _count(self, name: str, candidates: Picks) -> int:
+        threshold = np.float32(self.threshold_of(name))
+        return int(np.searchsorted(-candidates.scores, -threshold, side="right"))
 
 
 def _peaks_differ(old: Options, new: Options, model: PickerModel | None) -> bool:
