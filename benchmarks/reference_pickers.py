@@ -26,7 +26,7 @@ def measure(work: Path, files: list[Path], method: str, given: list[object]) -> 
     words = ["--method", method, "--diameter", DIAMETER, "--pixel-size", PIXEL_SIZE, *given]
     picks, found = work / "picks.star", {}
     for what, threshold in (("all", ["--threshold", -1000]), ("default", [])):
-        made = command("reference", *files, "--output", picks, *words, *threshold)
+        made = command("reference", *files, "--output", picks, "--overwrite", *words, *threshold)
         score = ("--picks", picks, "--targets", work / "targets.star", "--radius", RADIUS)
         found[what] = command("evaluate", *score) | {"seconds": made["seconds"]}
     return found

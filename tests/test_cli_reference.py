@@ -109,6 +109,15 @@ def test_what_cannot_work_is_one_sentence(world, call, tmp_path, words, code: in
     assert not (tmp_path / "p.star").exists()
 
 
+def test_what_exists_is_replaced_only_when_asked_to(world, call, tmp_path) -> None:
+    words = ["reference", world.folder, "--diameter", DIAMETER, "--output", tmp_path / "picks.star"]
+    assert call(*words)[0] == 0
+    code, _, err = call(*words, "--method", "dog")
+    assert code == 2
+    assert "--overwrite" in err
+    assert call(*words, "--method", "dog", "--overwrite")[0] == 0
+
+
 def test_two_labels_are_too_few(world, call, tmp_path) -> None:
     write_picks(tmp_path / "two.star", {"mic_0": world.truth["mic_0"][:2]})
     words = ["--method", "template", "--diameter", DIAMETER, "--picks", tmp_path / "two.star"]

@@ -9,6 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from napari_topaz.choices import REFERENCE_PICKERS
 from napari_topaz.events import JobError, MicrographDone, ScoresDone, Started, Warned
 from napari_topaz.files import FileError, write_mrc
 from napari_topaz.jobs import reference_picker
@@ -18,7 +19,7 @@ from napari_topaz.jobs.reference import own_threshold, reference_pick
 from napari_topaz.jobs.reference_picker import BLOBS, Templates, make_picker, read_templates
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
-from napari_topaz.settings import REFERENCE_PICKERS, PreprocessSettings, ReferenceSettings, SimulateSettings
+from napari_topaz.settings import PreprocessSettings, ReferenceSettings, SimulateSettings
 from napari_topaz.simulate import simulate
 from worlds import DIAMETER, PIXEL_SIZE, run
 
@@ -127,18 +128,28 @@ def test_distances_are_in_angstrom(world) -> None:
     assert inside.inside((240, 320), 30).all()
 
 
-def test_micrographs_of_two_pixel_sizes_share_a_template(world) -> None:
-    """The same particles at half the pixel size, scored with a template of the coarse ones."""
+@pytest.mark.parametrize("labelled", ["coarse", "fine"])
+def test_micrographs_of_two_pixel_sizes_share_a_template(world, labelled: str) -> None:
+    """The same particles at two pixel sizes: labelled in one micrograph, picked in the other."""
     from scipy.ndimage import zoom
 
     from napari_topaz.files import read_micrograph
 
-    coarse = read_micrograph(world.files[0])
-    fine = Micrograph("fine", zoom(coarse.pixels, 2, order=3, grid_mode=True, mode="reflect"), PIXEL_SIZE / 2)
+    pixels = read_micrograph(world.files[0]).pixels
+    finer = zoom(pixels, 2, order=3, grid_mode=True, mode="reflect")
+    sources = {
+        "coarse": Micrograph("coarse", pixels, PIXEL_SIZE),
+        "fine": Micrograph("fine", finer, PIXEL_SIZE / 2),
+    }
+    truth = {"coarse": world.truth["mic_0"], "fine": world.truth["mic_0"].rescaled(2)}
     how = HOW.model_copy(update={"downsample": 2.0})  # so that the grids differ
-    labels = {"mic_0": world.truth["mic_0"]}
-    picks = picked([fine], how, method="template", labels=labels, labelled=[coarse])
-    assert found(picks, {"fine": world.truth["mic_0"].rescaled(2)}) > 0.7
+    other = "fine" if labelled == "coarse" else "coarse"
+    labels = {labelled: truth[labelled]}
+    picks = picked([sources[other]], how, method="template", labels=labels, labelled=[sources[labelled]])
+    assert evaluate(picks, {other: truth[other]}, DIAMETER / 4 / sources[other].pixel_size).best_f1 > 0.75
+    # Of the wrong size it would correlate less than a template of the micrograph itself.
+    own = picked([sources[other]], how, method="template", labels={other: truth[other]})
+    assert np.median(picks[other].scores[:8]) > np.median(own[other].scores[:8]) - 0.05
 
 
 @pytest.mark.parametrize("method", REFERENCE_PICKERS)

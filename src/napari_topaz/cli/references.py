@@ -17,10 +17,12 @@ from napari_topaz.cli.options import (
     SHOWN,
     BoxSize,
     Micrographs,
+    Overwrite,
     Preprocess,
     Showing,
     flag,
     pick_format,
+    refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import PreprocessSettings, ReferenceSettings
@@ -47,6 +49,7 @@ def reference(
     templates: Annotated[Path | None, Parameter(help="Stack of 2-D templates (MRC).")] = None,
     format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    overwrite: Overwrite = False,
     preprocess: Preprocess = PREPROCESS,
     settings: _Reference = _REFERENCE,
     box_size: BoxSize = None,
@@ -83,7 +86,10 @@ def reference(
             **settings.model_dump(),
         },
     )
+    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
     results = open_output(destination, resume=resume)
+    if results.unverified:
+        screen.warn(f"{output} does not say which settings made its picks; they are kept as they are.")
     work = reference_pick(
         files,
         preprocess,
