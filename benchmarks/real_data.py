@@ -25,7 +25,7 @@ from statistics import mean
 import numpy as np
 
 from napari_topaz import Kind, Picks, find_micrographs, read_picks, write_picks
-from napari_topaz.settings import OBJECTIVES
+from napari_topaz.choices import OBJECTIVES
 
 DIAMETER, PIXEL_SIZE, RADIUS = 180, 3.54, 27
 #: Particles per micrograph, as a user would guess them from a look (the labels have 678).
@@ -159,8 +159,8 @@ def main() -> None:
     options, extra = parser.parse_known_args()
     options.work.mkdir(parents=True, exist_ok=True)
     rows = []
-    for draw in range(options.draws):
-        for objective in options.objectives:
+    for objective in options.objectives:
+        for draw in range(options.draws):
             rows.append(one_run(options.work, options.data, objective, options.labels, draw, extra))
             print(objective, draw, rows[-1]["all"]["average_precision"], flush=True)
     text = table(rows, published(options.work, options.data), options.draws)

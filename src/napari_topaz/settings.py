@@ -12,68 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-#: Objectives by name; each is the function of that name ("-" is "_") in :mod:`napari_topaz.model.objectives`.
-OBJECTIVES = {
-    "cvir": "the most confident π of the unlabelled regions are ignored, the rest are negatives (Garg 2021)",
-    "ge-binomial": "the number of positives in a minibatch follows a binomial of π (Bepler 2019)",
-    "ge-binomial-exact": "the same with the exact Poisson-binomial in place of a Gaussian",
-    "ge-kl": "the mean score of the unlabelled regions is π (Bepler 2018)",
-    "nnpu": "non-negative risk estimate (Kiryo 2017)",
-    "pn": "unlabelled regions are taken as negatives, positives and negatives weigh the same",
-    "pn-pi": "unlabelled regions are taken as negatives, weights π and 1 − π",
-}
-
-#: Networks by name; each is the function of that name in :mod:`napari_topaz.model.networks`.
-ARCHITECTURES = {
-    "small": "84 000 weights, field of 37 px, made for tiles and two CPU cores",
-    "conv31": "the papers' network: three convolutions, field of 31 px",
-    "conv63": "four convolutions, field of 63 px",
-    "conv127": "five convolutions, field of 127 px",
-    "resnet8": "residual network of 8 layers, field of 71 px",
-    "resnet16": "residual network of 16 layers, field of 91 px",
-}
-
-#: How regions are drawn for training; see :mod:`napari_topaz.model.sampling`.
-SAMPLINGS = {
-    "auto": "what suits the objective",
-    "tiles": "tiles with many regions each: much less arithmetic a region",
-    "patches": "regions one by one, 16 positive and 240 unlabelled, at any angle, as in the papers",
-}
-
-#: Courses of the learning rate by name; see :mod:`napari_topaz.model.training`.
-SCHEDULES = {
-    "cosine": "rises over 20 steps, then falls to 0 as a cosine",
-    "constant": "stays, as in the papers",
-}
-
-#: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
-NORMALISATIONS = {
-    "gmm": "brighter component of a mixture of two Gaussians, per micrograph",
-    "affine": "mean and standard deviation, per micrograph",
-    "none": "as stored",
-}
-
-#: What becomes of a box that reaches beyond the micrograph; see :mod:`napari_topaz.numerics.boxes`.
-EDGES = {
-    "drop": "left out",
-    "reflect": "the micrograph is continued by its mirror image",
-    "repeat": "the micrograph is continued by its outermost pixels",
-    "mean": "filled with the mean of the part inside",
-}
-
-#: Pickers that need no training, by name; see :mod:`napari_topaz.jobs.reference_picker`.
-REFERENCE_PICKERS = {
-    "log": "blobs of the particle's size, by the Laplacian of a Gaussian",
-    "dog": "blobs of the particle's size, by a difference of Gaussians",
-    "template": "correlation with averages of the labelled particles, or with given templates",
-}
-
-#: What particles look like in a micrograph.
-CONTRASTS = {
-    "auto": "as the labelled particles are; dark where there are none",
-    "dark": "darker than the ice, as micrographs are recorded",
-    "bright": "brighter than the ice",
-}
+from napari_topaz import choices
 
 
 def option(default: Any, help: str, *, unit: str = "", **more: Any) -> Any:  # noqa: A002
@@ -113,10 +52,10 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _choices_hold(self) -> Self:
         for name, field in type(self).model_fields.items():
-            choices = choices_of(field)
-            if choices and getattr(self, name) not in choices:
+            allowed = choices_of(field)
+            if allowed and getattr(self, name) not in allowed:
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(choices)}."
+                    f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
                 )
         return self
 
@@ -151,7 +90,7 @@ class PreprocessSettings(Settings):
         le=64,
         advanced=True,
     )
-    normalise: str = option("gmm", "Normalisation.", choices=NORMALISATIONS, advanced=True)
+    normalise: str = option("gmm", "Normalisation.", choices=choices.NORMALISATIONS, advanced=True)
     clip: float = option(
         8.0,
         "Clip hot and dead pixels at this many robust standard deviations; 0 leaves them.",
@@ -166,7 +105,9 @@ class PreprocessSettings(Settings):
 class NetworkSettings(Settings):
     """The classifier."""
 
-    architecture: str = option("small", "Architecture of the network.", choices=ARCHITECTURES, advanced=True)
+    architecture: str = option(
+        "small", "Architecture of the network.", choices=choices.ARCHITECTURES, advanced=True
+    )
     width: int | None = option(
         None,
         "Channels of the first layer; the architecture's own where not given.",
@@ -181,7 +122,7 @@ class NetworkSettings(Settings):
 class TrainSettings(Settings):
     """How a model learns."""
 
-    objective: str = option("cvir", "Objective that is minimised.", choices=OBJECTIVES, advanced=True)
+    objective: str = option("cvir", "Objective that is minimised.", choices=choices.OBJECTIVES, advanced=True)
     expected: float | None = option(
         None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
     )
@@ -218,7 +159,7 @@ class TrainSettings(Settings):
         le=1e6,
         advanced=True,
     )
-    sampling: str = option("auto", "How regions are drawn.", choices=SAMPLINGS, advanced=True)
+    sampling: str = option("auto", "How regions are drawn.", choices=choices.SAMPLINGS, advanced=True)
     epochs: int | None = option(
         None,
         "Number of epochs; 4 for a few labels up to 12 for a hundred where not given.",
@@ -229,7 +170,7 @@ class TrainSettings(Settings):
     )
     steps: int = option(50, "Training steps per epoch.", step=10, ge=1, le=100_000, advanced=True)
     learning_rate: float = option(3e-3, "Peak learning rate.", step=0.0001, gt=0, le=1, advanced=True)
-    schedule: str = option("cosine", "Course of the learning rate.", choices=SCHEDULES, advanced=True)
+    schedule: str = option("cosine", "Course of the learning rate.", choices=choices.SCHEDULES, advanced=True)
     weight_decay: float = option(
         0.01, "Decoupled weight decay of AdamW; 0 is plain Adam.", step=0.01, ge=0, le=10, advanced=True
     )
@@ -300,8 +241,8 @@ class PickSettings(Settings):
 class ReferenceSettings(Settings):
     """How particles are found without training."""
 
-    method: str = option("log", "Reference picker.", choices=REFERENCE_PICKERS)
-    contrast: str = option("auto", "Contrast of the particles.", choices=CONTRASTS, advanced=True)
+    method: str = option("log", "Reference picker.", choices=choices.REFERENCE_PICKERS)
+    contrast: str = option("auto", "Contrast of the particles.", choices=choices.CONTRASTS, advanced=True)
     averages: int = option(
         1,
         "Averages of the labelled particles that become templates; 0 for one that is rotationally symmetric.",
@@ -395,7 +336,9 @@ class StackSettings(Settings):
         le=1.3,
         advanced=True,
     )
-    edge: str = option("drop", "What a box that reaches beyond the micrograph becomes.", choices=EDGES)
+    edge: str = option(
+        "drop", "What a box that reaches beyond the micrograph becomes.", choices=choices.EDGES
+    )
     limit: int | None = option(None, "At most this many particles, the best ones.", step=100, ge=1, le=10**9)
     voltage: float | None = option(
         None, "For the STAR file; 300 is written where not given.", unit="kV", step=100, gt=0, le=2000

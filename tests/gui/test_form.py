@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 
 from napari_topaz import settings as all_settings
+from napari_topaz.choices import NORMALISATIONS, OBJECTIVES
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields, spell
 from napari_topaz.gui.workspace import Options
 from napari_topaz.settings import PickSettings, PreprocessSettings, RunSettings, Settings, TrainSettings
@@ -44,7 +45,7 @@ def test_a_number_is_written_so_that_it_reads_back(value: float) -> None:
 @given(
     diameter=st.none() | st.floats(1e-3, 10_000),
     clip=st.floats(0, 1000),
-    normalise=st.sampled_from(list(all_settings.NORMALISATIONS)),
+    normalise=st.sampled_from(list(NORMALISATIONS)),
 )
 def test_any_settings_survive(qtbot: QtBot, diameter: float | None, clip: float, normalise: str) -> None:
     wanted = PreprocessSettings(diameter=diameter, clip=clip, normalise=normalise)
@@ -104,11 +105,11 @@ def test_an_empty_box_steps_from_its_lowest_value(qtbot: QtBot) -> None:
 
 
 def test_integers_stay_integers(qtbot: QtBot) -> None:
-    form = Form(TrainSettings(), ["epochs"])
+    form = Form(TrainSettings(steps=50), ["steps"])
     qtbot.addWidget(form)
-    form.row("epochs").stepBy(3)
-    assert form.value() == TrainSettings(epochs=15)
-    assert isinstance(form.value().epochs, int)
+    form.row("steps").stepBy(3)
+    assert form.value() == TrainSettings(steps=80)
+    assert isinstance(form.value().steps, int)
 
 
 def test_choices_are_the_fields_and_their_help_is_a_tooltip(qtbot: QtBot) -> None:
@@ -116,8 +117,8 @@ def test_choices_are_the_fields_and_their_help_is_a_tooltip(qtbot: QtBot) -> Non
     qtbot.addWidget(form)
     box = form.row("objective")
     assert isinstance(box, QComboBox)
-    assert [box.itemData(i) for i in range(box.count())] == list(all_settings.OBJECTIVES)
-    for i, text in enumerate(all_settings.OBJECTIVES.values()):
+    assert [box.itemData(i) for i in range(box.count())] == list(OBJECTIVES)
+    for i, text in enumerate(OBJECTIVES.values()):
         assert box.itemData(i, Qt.ItemDataRole.ToolTipRole) == text
     box.setCurrentIndex(box.findData("nnpu"))
     assert form.value().objective == "nnpu"

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_topaz.choices import OBJECTIVES  # noqa: E402
 from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone, Warned  # noqa: E402
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
@@ -20,7 +21,7 @@ from napari_topaz.model.picker import PickerModel  # noqa: E402
 from napari_topaz.numerics.matching import match  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.preprocess import prepare  # noqa: E402
-from napari_topaz.settings import OBJECTIVES, NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
 from napari_topaz.training_set import build_training_set  # noqa: E402
 
 #: Particles of 32 px at 2 Å/px; 16 px once downsampled twice.

@@ -7,10 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_topaz.choices import ARCHITECTURES  # noqa: E402
 from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
-from napari_topaz.settings import ARCHITECTURES, NetworkSettings  # noqa: E402
+from napari_topaz.settings import NetworkSettings  # noqa: E402
 
 FIELDS = {
     "small": (37, 4),

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_topaz.choices import OBJECTIVES  # noqa: E402
 from napari_topaz.model import objectives  # noqa: E402
-from napari_topaz.settings import OBJECTIVES  # noqa: E402
 
 REFERENCE_NAMES = {
     "pn": "pn",

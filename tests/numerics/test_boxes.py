@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_topaz.choices import EDGES
 from napari_topaz.numerics.boxes import (
     background_mask,
     box_corners,
@@ -15,7 +16,6 @@ from napari_topaz.numerics.boxes import (
     normalise_background,
     rotational_average,
 )
-from napari_topaz.settings import EDGES
 
 SHAPE = (40, 57)
 IMAGE = np.arange(40 * 57, dtype=np.float32).reshape(SHAPE)

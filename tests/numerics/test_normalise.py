@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_topaz.choices import NORMALISATIONS
 from napari_topaz.numerics.normalise import MOMENTS, clip_outliers, fill_missing, fit_mixture, normalise
-from napari_topaz.settings import NORMALISATIONS
 
 
 def planted(weight: float, seed: int = 0, shape: tuple[int, int] = (300, 400)) -> np.ndarray:

@@ -7,8 +7,8 @@ from functools import partial
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
+from napari_topaz.choices import REFERENCE_PICKERS
 from napari_topaz.gui.guide import Guide
-from napari_topaz.settings import REFERENCE_PICKERS
 
 
 class SuggestRow(QWidget):

@@ -72,7 +72,7 @@ class ReferencePicker:
     Attributes
     ----------
     method : str
-        A key of :data:`napari_topaz.settings.REFERENCE_PICKERS`.
+        A key of :data:`napari_topaz.choices.REFERENCE_PICKERS`.
     diameter : float
         Of the particle, Å.
     dark : bool

@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_topaz.settings import ARCHITECTURES, NetworkSettings
+from napari_topaz.choices import ARCHITECTURES
+from napari_topaz.settings import NetworkSettings
 
 
 class Classifier(nn.Module):

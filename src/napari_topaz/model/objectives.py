@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from napari_topaz.settings import OBJECTIVES
+from napari_topaz.choices import OBJECTIVES
 
 Objective = Callable[..., Tensor]
 

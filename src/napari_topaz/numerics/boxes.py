@@ -35,7 +35,7 @@ def cut_box(
     size : int
         Edge of the box, at most that of the image.
     edge : str
-        How the image is continued beyond its edges: a key of :data:`napari_topaz.settings.EDGES`.
+        How the image is continued beyond its edges: a key of :data:`napari_topaz.choices.EDGES`.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from napari_topaz.settings import NORMALISATIONS
+from napari_topaz.choices import NORMALISATIONS
 
 #: Bins of the histogram the mixture is fitted to.
 BINS = 4096
@@ -258,7 +258,7 @@ def _no_moments(image: NDArray[np.float32]) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-#: Mean and standard deviation to normalise by, for each of :data:`napari_topaz.settings.NORMALISATIONS`.
+#: Mean and standard deviation to normalise by, for each of :data:`napari_topaz.choices.NORMALISATIONS`.
 MOMENTS: dict[str, Callable[[NDArray[np.float32]], tuple[float, float]]] = {
     "gmm": _mixture_moments,
     "affine": _plain_moments,

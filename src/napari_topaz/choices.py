@@ -1,0 +1,70 @@
+"""What can be chosen by name, with one line of help each.
+
+The command line and the viewer list these without importing what stands behind them. A name here needs
+its function in the module that the comment names; a test fails where it is missing.
+"""
+
+from __future__ import annotations
+
+#: Objectives by name; each is the function of that name ("-" is "_") in :mod:`napari_topaz.model.objectives`.
+OBJECTIVES = {
+    "cvir": "the most confident π of the unlabelled regions are ignored, the rest are negatives (Garg 2021)",
+    "ge-binomial": "the number of positives in a minibatch follows a binomial of π (Bepler 2019)",
+    "ge-binomial-exact": "the same with the exact Poisson-binomial in place of a Gaussian",
+    "ge-kl": "the mean score of the unlabelled regions is π (Bepler 2018)",
+    "nnpu": "non-negative risk estimate (Kiryo 2017)",
+    "pn": "unlabelled regions are taken as negatives, every region of a minibatch weighs the same",
+    "pn-pi": "unlabelled regions are taken as negatives, weights π and 1 − π",
+}
+
+#: Networks by name; each is the function of that name in :mod:`napari_topaz.model.networks`.
+ARCHITECTURES = {
+    "small": "84 000 weights, field of 37 px, made for tiles and two CPU cores",
+    "conv31": "the papers' network: three convolutions, field of 31 px",
+    "conv63": "four convolutions, field of 63 px",
+    "conv127": "five convolutions, field of 127 px",
+    "resnet8": "residual network of 8 layers, field of 71 px",
+    "resnet16": "residual network of 16 layers, field of 91 px",
+}
+
+#: How regions are drawn for training; see :mod:`napari_topaz.model.sampling`.
+SAMPLINGS = {
+    "auto": "what suits the objective",
+    "tiles": "tiles with many regions each: much less arithmetic a region",
+    "patches": "regions one by one, 16 positive and 240 unlabelled, at any angle, as in the papers",
+}
+
+#: Courses of the learning rate by name; see :mod:`napari_topaz.model.training`.
+SCHEDULES = {
+    "cosine": "rises over 20 steps, then falls to 0 as a cosine",
+    "constant": "stays, as in the papers",
+}
+
+#: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
+NORMALISATIONS = {
+    "gmm": "brighter component of a mixture of two Gaussians, per micrograph",
+    "affine": "mean and standard deviation, per micrograph",
+    "none": "as stored",
+}
+
+#: What becomes of a box that reaches beyond the micrograph; see :mod:`napari_topaz.numerics.boxes`.
+EDGES = {
+    "drop": "left out",
+    "reflect": "the micrograph is continued by its mirror image",
+    "repeat": "the micrograph is continued by its outermost pixels",
+    "mean": "filled with the mean of the part inside",
+}
+
+#: Pickers that need no training, by name; see :mod:`napari_topaz.jobs.reference_picker`.
+REFERENCE_PICKERS = {
+    "log": "blobs of the particle's size, by the Laplacian of a Gaussian",
+    "dog": "blobs of the particle's size, by a difference of Gaussians",
+    "template": "correlation with averages of the labelled particles, or with given templates",
+}
+
+#: What particles look like in a micrograph.
+CONTRASTS = {
+    "auto": "as the labelled particles are; dark where there are none",
+    "dark": "darker than the ice, as micrographs are recorded",
+    "bright": "brighter than the ice",
+}
