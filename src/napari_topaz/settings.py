@@ -1,7 +1,6 @@
 """The only list of options.
 
-A field states default, bounds, unit, step and help once; the command line, the form in the viewer,
-the metadata of a model file and the docs derive from it. Lengths are in Å where the unit says so.
+A field states default, bounds, unit, step and help once; command line, viewer and model files derive from it.
 """
 
 from __future__ import annotations

@@ -287,6 +287,6 @@ def test_opening_the_dock_leaves_torch_alone(tmp_path: Path) -> None:
     code = (
         "import sys, napari; v = napari.Viewer(show=False);"
         "v.window.add_plugin_dock_widget('napari-topaz', 'Particle picker');"
-        "sys.exit('torch' in sys.modules)"
+        "v.close(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

@@ -72,6 +72,7 @@ def pick(
 
     chosen, folder = pick_format(output, format)
     screen = Screen(shown)
+    _refuse_impossible(lengths)
     files = find_micrographs(micrographs)
     picker = _load(model, lengths, running.device)
     destination = Destination(
@@ -101,14 +102,16 @@ def pick(
     return pick_result(screen, found, output, len(results.done & destination.files.keys()))
 
 
+def _refuse_impossible(lengths: Lengths) -> None:
+    for name, value in dataclasses.asdict(lengths).items():
+        positive(value, f"--{name.replace('_', '-')}")
+
+
 def _load(path: Path, lengths: Lengths, device: str) -> PickerModel:
     """Read a model, and see that it knows its particle's diameter."""
     from napari_topaz.jobs.pick import load_model
 
-    given = dataclasses.asdict(lengths)
-    for name, value in given.items():
-        positive(value, f"--{name.replace('_', '-')}")
-    model = load_model(path, device=device, **given)
+    model = load_model(path, device=device, **dataclasses.asdict(lengths))
     if not model.knows_preprocessing:
         raise CallError(f"--diameter is missing: {path} does not state the particle's diameter in Å.")
     return model
@@ -170,6 +173,7 @@ def heatmap(
     from napari_topaz.jobs.heatmap import heatmap as job
 
     screen = Screen(shown)
+    _refuse_impossible(lengths)
     picker = _load(model, lengths, running.device)
     files = find_micrographs(micrographs)
     settings = PickSettings(symmetries=symmetries)

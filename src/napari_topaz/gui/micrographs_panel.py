@@ -154,7 +154,7 @@ class MicrographsPanel(QWidget):
         for column in (1, 2):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             view.setColumnWidth(column, 58)
-        view.setMinimumHeight(94)
+        view.setMinimumHeight(72)
         view.selectionModel().currentRowChanged.connect(self._on_row)
         return view
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_topaz.events import EpochDone, Event, StepDone
 from napari_topaz.gui.fold import heading
@@ -33,7 +33,7 @@ class TrainingPanel(QWidget):
         super().__init__(parent)
         self.button = QPushButton("Train")
         self.button.setObjectName("train")
-        self.go_on = QCheckBox("Go on from the present model")
+        self.go_on = QCheckBox("Continue")
         self.go_on.setObjectName("go_on")
         self.button.clicked.connect(lambda: self.train.emit(self.go_on.isChecked()))
         self.load_button = QPushButton("Load …")
@@ -43,13 +43,16 @@ class TrainingPanel(QWidget):
         self.plot = CurvesPlot()
         self.summary = QLabel()
         self.summary.setObjectName("summary")
+        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addLayout(heading("3 · Train", self.load_button, self.save_button, self.button))
-        layout.addWidget(self.go_on)
         layout.addWidget(self.plot)
-        layout.addWidget(self.summary)
+        below = QHBoxLayout()
+        below.addWidget(self.summary, 1)
+        below.addWidget(self.go_on)
+        layout.addLayout(below)
         self.clear()
 
     def enable(self, guide: Guide) -> None:
@@ -111,7 +114,7 @@ class TrainingPanel(QWidget):
         self.plot.set_colours(colours)
 
     def _say(self, epoch: int, epochs: int, loss: float, held_out: float | None) -> None:
-        text = f"Epoch {epoch} of {epochs} · loss {loss:.3f}"
+        text = f"Epoch {epoch}/{epochs} · loss {loss:.3f}"
         if held_out is not None:
             text += f" · held-out AP {held_out:.2f}"
         self.summary.setText(text)
