@@ -13,6 +13,8 @@ from napari_topaz.files import read_picks, write_picks
 from napari_topaz.picks import Picks
 from worlds import World, make_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:

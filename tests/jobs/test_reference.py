@@ -23,6 +23,8 @@ from napari_topaz.settings import PreprocessSettings, ReferenceSettings, Simulat
 from napari_topaz.simulate import simulate
 from worlds import DIAMETER, PIXEL_SIZE, run
 
+pytestmark = pytest.mark.slow
+
 HOW = PreprocessSettings(diameter=DIAMETER, particle_pixels=16)
 #: Half a particle, in pixels.
 RADIUS = DIAMETER / PIXEL_SIZE / 2

@@ -18,6 +18,8 @@ from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import StackSettings
 from worlds import run
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (90, 131)
 PLANTED = Picks([[20, 30], [45.4, 99.6], [60.2, 50]], [1.0, 3.0, 2.0])
 PLAIN = StackSettings(box_size=24, normalise=False)

@@ -24,6 +24,8 @@ from napari_topaz.preprocess import prepare  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
 from napari_topaz.training_set import build_training_set  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 #: Particles of 32 px at 2 Å/px; 16 px once downsampled twice.
 PREPROCESS = PreprocessSettings(diameter=64, particle_pixels=16)
 TINY = TrainSettings(epochs=2, steps=5, expected=12)

@@ -20,6 +20,8 @@ from napari_topaz.model.scoring import score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
 from worlds import DIAMETER, World, run  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 PREPROCESS = PreprocessSettings(diameter=DIAMETER, particle_pixels=16)
 STILL = {"epochs": 1, "steps": 1, "expected": 10, "learning_rate": 1e-12}
 SHORT = {"epochs": 2, "steps": 4, "expected": 10}
