@@ -14,6 +14,8 @@ from napari_topaz.files import read_picks  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
 from worlds import World, make_world  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:

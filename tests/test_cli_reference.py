@@ -14,6 +14,8 @@ from napari_topaz.files import read_picks, write_picks
 from napari_topaz.jobs.evaluate import evaluate
 from worlds import DIAMETER, World, make_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:

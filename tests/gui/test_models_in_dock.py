@@ -32,6 +32,8 @@ from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSett
 
 from .conftest import PIXEL_SIZE, micrograph  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NETWORK = NetworkSettings(architecture="conv31", width=3, batch_norm=False)
 
 
