@@ -79,12 +79,7 @@ def reference(
         files={f.name: f for f in files},
         pixel_size=size,
         box_size=box_size or _box_size(preprocess, size, chosen),
-        recipe={
-            "picks": _digest(picks),
-            "templates": _digest(templates),
-            **preprocess.model_dump(),
-            **settings.model_dump(),
-        },
+        recipe=_recipe(preprocess, settings, picks, templates),
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
     results = open_output(destination, resume=resume)
@@ -103,6 +98,14 @@ def reference(
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
     return pick_result(screen, found, output, len(results.done & destination.files.keys()))
+
+
+def _recipe(
+    preprocess: PreprocessSettings, settings: ReferenceSettings, picks: Path | None, templates: Path | None
+) -> dict[str, object]:
+    """Return what the picks depend on, to compare with when a job is resumed."""
+    files = {"picks": _digest(picks), "templates": _digest(templates)}
+    return {**files, **preprocess.model_dump(), **settings.model_dump()}
 
 
 def _refuse_impossible(
