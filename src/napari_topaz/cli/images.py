@@ -35,7 +35,7 @@ from napari_topaz.cli.options import (
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
-from napari_topaz.settings import PickSettings
+from napari_topaz.settings import PickSettings, PreprocessSettings
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
@@ -80,9 +80,9 @@ def pick(
         format=chosen,
         folder=folder,
         files={f.name: f for f in files},
-        pixel_size=(size := _pixel_size(files, picker)),
-        box_size=box_size or _box_size(picker, size, chosen),
-        recipe={"model": _digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
+        pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
+        box_size=box_size or (box_edge(2 * picker.radius(size)) if chosen == "box" else None),
+        recipe={"model": digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
     results = open_output(destination, resume=resume)
@@ -133,28 +133,29 @@ def pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skippe
     return screen.result(values, text)
 
 
-def _pixel_size(files: Sequence[MicrographFile], model: PickerModel) -> float | None:
-    """Å/px to write into STAR files: the option's, the first header's, or the training's."""
-    if model.card.preprocess.pixel_size is not None:
-        return model.card.preprocess.pixel_size
+def pixel_size_of(
+    files: Sequence[MicrographFile], preprocess: PreprocessSettings, otherwise: float | None = None
+) -> float | None:
+    """Å/px to write into STAR files: the settings', the first header's, or `otherwise`."""
     from napari_topaz.files import FileError, read_header
 
+    if preprocess.pixel_size is not None:
+        return preprocess.pixel_size
     try:
-        return read_header(files[0]).pixel_size or model.card.pixel_size
+        return read_header(files[0]).pixel_size or otherwise
     except FileError:  # a broken micrograph is reported when its turn comes
-        return model.card.pixel_size
+        return otherwise
 
 
-def _box_size(model: PickerModel, pixel_size: float | None, format_name: str) -> int | None:
-    """An even number of pixels, for the format that needs it."""
-    if format_name != "box":
-        return None
-    return 2 * math.ceil(BOX_DIAMETERS * model.radius(pixel_size))
+def box_edge(diameter: float) -> int:
+    """Edge of a box for a particle of `diameter` pixels: an even number of pixels."""
+    return 2 * math.ceil(BOX_DIAMETERS * diameter / 2)
 
 
-def _digest(path: Path) -> str:
-    """Tells one model from another, wherever the file lies."""
-    return sha256(path.read_bytes()).hexdigest()[:16]
+def digest(path: Path) -> str:
+    """Tell one file (or folder of files) from another, wherever it lies."""
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    return sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
 
 
 def heatmap(

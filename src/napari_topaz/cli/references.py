@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from napari_topaz.cli.call_errors import CallError
-from napari_topaz.cli.images import BOX_DIAMETERS, pick_result
+from napari_topaz.cli.images import box_edge, digest, pick_result, pixel_size_of
 from napari_topaz.cli.learning import labels_of
 from napari_topaz.cli.options import (
     PREPROCESS,
@@ -71,7 +69,7 @@ def reference(
     files = find_micrographs(micrographs)
     labels = None if picks is None else labels_of(files, picks, screen)
     given = None if templates is None else read_templates(templates)
-    size = _pixel_size(files, preprocess)
+    size = pixel_size_of(files, preprocess)
     destination = Destination(
         path=output,
         format=chosen,
@@ -104,7 +102,8 @@ def _recipe(
     preprocess: PreprocessSettings, settings: ReferenceSettings, picks: Path | None, templates: Path | None
 ) -> dict[str, object]:
     """Return what the picks depend on, to compare with when a job is resumed."""
-    files = {"picks": _digest(picks), "templates": _digest(templates)}
+    given = {"picks": picks, "templates": templates}
+    files = {name: path and digest(path) for name, path in given.items()}
     return {**files, **preprocess.model_dump(), **settings.model_dump()}
 
 
@@ -121,28 +120,8 @@ def _refuse_impossible(
         raise CallError(f"--method {settings.method} uses no --templates; give --method template.")
 
 
-def _pixel_size(files: Sequence[MicrographFile], preprocess: PreprocessSettings) -> float | None:
-    """Å/px to write into STAR files: the option's, or the first header's."""
-    from napari_topaz.files import FileError, read_header
-
-    if preprocess.pixel_size is not None:
-        return preprocess.pixel_size
-    try:
-        return read_header(files[0]).pixel_size
-    except FileError:  # a broken micrograph is reported when its turn comes
-        return None
-
-
 def _box_size(preprocess: PreprocessSettings, pixel_size: float | None, format_name: str) -> int | None:
     """An even number of pixels, for the format that needs it."""
     if format_name != "box" or pixel_size is None or preprocess.diameter is None:
         return None
-    return 2 * math.ceil(BOX_DIAMETERS * preprocess.diameter / pixel_size / 2)
-
-
-def _digest(path: Path | None) -> str | None:
-    """Tells one file (or folder of files) from another, wherever it lies."""
-    if path is None:
-        return None
-    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-    return sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
+    return box_edge(preprocess.diameter / pixel_size)

@@ -29,8 +29,6 @@ REPORT_EVERY = 10
 FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 NO_BETTER = "No epoch was better than the model that training started from, so that one is kept."
-#: Objectives that cannot do without unlabelled positives.
-NEEDS_PRIOR = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 
 
 def train_on_files(
@@ -336,12 +334,12 @@ def _why_ended(error: Exception) -> str:
 
 
 def _prior(training_set: TrainingSet, settings: TrainSettings) -> float:
-    from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE
+    from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE, WITH_SLACK
 
     if settings.objective in WHOLE_SAMPLE | ALL_REGIONS:
         return training_set.prior
     prior = training_set.unlabelled_prior(training_set.particle_radius)
-    if prior <= 0 and settings.objective in NEEDS_PRIOR:
+    if prior <= 0 and settings.objective in WITH_SLACK:
         raise JobError(
             f"Objective {settings.objective} needs unlabelled particles, but with "
             f"{training_set.n_labels} labels all of the {training_set.expected:.0f} expected per "

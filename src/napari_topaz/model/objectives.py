@@ -27,7 +27,7 @@ Objective = Callable[..., Tensor]
 
 #: Objectives that assume independent regions: they get patches drawn one by one, not tiles.
 INDEPENDENT = frozenset({"ge-binomial", "ge-binomial-exact"})
-#: Objectives that weigh an expectation by λ.
+#: Objectives that weigh an expectation by λ; they cannot do without unlabelled positives.
 WITH_SLACK = frozenset({"ge-kl", "ge-binomial", "ge-binomial-exact"})
 #: Objectives whose unlabelled regions are a plain sample, labelled positives included; π is not reduced.
 WHOLE_SAMPLE = frozenset({"nnpu"})
