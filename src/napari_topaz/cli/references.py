@@ -26,9 +26,7 @@ from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import PreprocessSettings, ReferenceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_topaz.micrograph import MicrographFile
+    pass
 
 _Reference = Annotated[ReferenceSettings, Parameter(name="*", group=Group("Reference picker", sort_key=2))]
 #: What holds where nothing is said.
