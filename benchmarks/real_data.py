@@ -8,9 +8,9 @@ and crYOLO go through the same evaluation.
     python benchmarks/real_data.py --data FOLDER [--objectives cvir ge-kl …] [--draws 3] [--labels 100]
 
 The held-out half is not untouched: the rule by which an epoch is kept, the smoothing of the default
-threshold and the number of epochs for few labels were chosen while looking at average precision or F1 on it, and learning
-rate and weights come from earlier trials on these micrographs. Read the figures as slightly optimistic; the
-objectives share all of that, so that they compare.
+threshold and the number of epochs for few labels were chosen while looking at average
+precision or F1 on it, and learning rate and weights come from earlier trials on these micrographs.
+Read the figures as slightly optimistic; the objectives share all of that, so that they compare.
 
 FOLDER holds micrographs/*.mrc, picks/labels_cryoppp.star and picks/*_published/*.box. Writes
 benchmarks/results/real_data.md; a finished run is kept in the work folder and not repeated.
