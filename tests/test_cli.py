@@ -102,7 +102,8 @@ def pick_words(world: World, model: Path, output: Path, *more: object) -> Sequen
         output,
         "--threshold",
         -100,
-        "--no-symmetries",
+        "--symmetries",
+        "none",
         *more,
     ]
 
@@ -143,9 +144,9 @@ def test_the_way_from_labels_to_an_evaluation(world, model, call, tmp_path) -> N
 
 
 def test_heatmap_and_preprocess(world, model, call, tmp_path) -> None:
-    said = call(
-        "heatmap", world.files[0].path, "--model", model, "--output", tmp_path / "h", "--no-symmetries"
-    )
+    words = ["heatmap", world.files[0].path, "--model", model, "--output", tmp_path / "h", "--symmetries"]
+    call(*words, "some").refused(2, "must be one of auto, eight, four, none")
+    said = call(*words, "none")
     assert (said.code, [p.name for p in (tmp_path / "h").iterdir()]) == (0, ["mic_0_heatmap.mrc"])
     said = call("preprocess", world.folder, "--output", tmp_path / "p", "--diameter", 64, "--json")
     assert said.code == 0
@@ -312,7 +313,7 @@ def test_an_output_that_cannot_be_written(world, model, call, tmp_path, command)
         "train": ["train", world.folder, "--picks", world.labels, "--model", f"{inside}.safetensors", *TRAIN],
         "pick": pick_words(world, model, inside),
         "simulate": ["simulate", inside, "--size", 64, "--micrographs", 1],
-        "heatmap": ["heatmap", world.folder, "--model", model, "--output", inside, "--no-symmetries"],
+        "heatmap": ["heatmap", world.folder, "--model", model, "--output", inside, "--symmetries", "none"],
     }
     call(*words[command]).refused(1, "cannot be written")
 

@@ -15,6 +15,7 @@ OBJECTIVES = {
     "nnpu": "non-negative risk estimate (Kiryo 2017)",
     "pn": "unlabelled regions are taken as negatives, every region of a minibatch weighs the same",
     "pn-pi": "unlabelled regions are taken as negatives, weights π and 1 − π",
+    "squared-error": "half the squared error of the output, unlabelled regions are taken as negatives (Zhu 2017)",
 }
 
 #: Networks by name; each is the function of that name in :mod:`napari_topaz.model.networks`.
@@ -25,13 +26,18 @@ ARCHITECTURES = {
     "conv127": "five convolutions, field of 127 px",
     "resnet8": "residual network of 8 layers, field of 71 px",
     "resnet16": "residual network of 16 layers, field of 91 px",
+    "deepem": "three convolutions with mean pooling on a box of 1.5 diameters (Zhu 2017)",
 }
+
+#: Networks whose field is a box of any size.
+BOXED = frozenset({"deepem"})
 
 #: How regions are drawn for training; see :mod:`napari_topaz.model.sampling`.
 SAMPLINGS = {
     "auto": "what suits the objective",
     "tiles": "tiles with many regions each: much less arithmetic a region",
     "patches": "regions one by one, 16 positive and 240 unlabelled, at any angle, as in the papers",
+    "boxes": "regions one by one, as many positive as negative ones, in quarter turns (Zhu 2017)",
 }
 
 #: Courses of the learning rate by name; see :mod:`napari_topaz.model.training`.
@@ -40,12 +46,28 @@ SCHEDULES = {
     "constant": "stays, as in the papers",
 }
 
+#: Over which images of a micrograph scores are averaged; see :data:`napari_topaz.model.scoring.SYMMETRIES`.
+SYMMETRIES = {
+    "eight": "the four rotations by 90° and their mirror images",
+    "four": "the four rotations by 90°",
+    "none": "the micrograph alone, eight times faster",
+}
+
+#: Presets by name; their values stand in :mod:`napari_topaz.settings.presets`.
+PRESETS = {
+    "default": "quick, on tiles, also with a few labels",
+    "paper": "the hyperparameters of Bepler et al.: slow without a GPU",
+}
+
 #: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
 NORMALISATIONS = {
     "gmm": "brighter component of a mixture of two Gaussians, per micrograph",
     "affine": "mean and standard deviation, per micrograph",
     "none": "as stored",
 }
+
+#: Whether a filter of picks is used that a model has a wish about.
+FILTERS = {"auto": "as the model was trained to", "on": "whatever the model says", "off": "all are kept"}
 
 #: What becomes of a box that reaches beyond the micrograph; see :mod:`napari_topaz.numerics.boxes`.
 EDGES = {
@@ -60,6 +82,18 @@ REFERENCE_PICKERS = {
     "log": "blobs of the particle's size, by the Laplacian of a Gaussian",
     "dog": "blobs of the particle's size, by a difference of Gaussians",
     "template": "correlation with averages of the labelled particles, or with given templates",
+}
+
+#: Shapes of simulated particles by name; see :mod:`napari_topaz.numerics.shapes`.
+SHAPES = {
+    "globular": "four lobes of different size",
+    "barrel": "four rings of seven subunits, like a proteasome",
+    "rod": "slightly bent, with a knob at one end; about four times as long as wide",
+    "ring": "eleven subunits round a hole",
+    "l-shape": "two arms at a right angle",
+    "y-shape": "three arms on hinges, like an antibody",
+    "disc": "flat disc with a domain on one face, like a membrane protein in a nanodisc",
+    "shell": "hollow icosahedral shell, like a capsid",
 }
 
 #: What particles look like in a micrograph.

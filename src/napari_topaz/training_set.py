@@ -82,6 +82,10 @@ class TrainingSet:
         pixels = float(np.mean([i.prepared.image.size for i in self.images]))
         return min(0.5, self.expected * disc_pixels(self.label_radius) / pixels)
 
+    def ignore_radius(self, flanks: bool) -> float:
+        """Return up to where regions round a label are not unlabelled: with or without its flanks."""
+        return self.particle_radius if flanks else self.label_radius
+
     def unlabelled_prior(self, ignore_radius: float) -> float:
         """Fraction of positives among the regions farther than `ignore_radius` from every label.
 

@@ -127,8 +127,8 @@ def test_choices_are_the_fields_and_their_help_is_a_tooltip(qtbot: QtBot) -> Non
 def test_fields_without_a_row_keep_their_value(qtbot: QtBot) -> None:
     form = Form(PickSettings(threshold=1.25, margin=30.0), ["symmetries"])
     qtbot.addWidget(form)
-    form.row("symmetries").setChecked(False)
-    assert form.value() == PickSettings(threshold=1.25, margin=30.0, symmetries=False)
+    form.row("symmetries").setCurrentText("none")
+    assert form.value() == PickSettings(threshold=1.25, margin=30.0, symmetries="none")
 
 
 def test_text_that_does_not_fit_is_an_error_of_the_settings(qtbot: QtBot) -> None:

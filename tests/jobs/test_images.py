@@ -18,10 +18,10 @@ HOW = PreprocessSettings(diameter=64, particle_pixels=16)
 
 
 def test_heat_maps_are_the_scores(world, model, tmp_path) -> None:
-    events, paths = run(heatmap(world.files[:2], model, tmp_path / "new", PickSettings(symmetries=False)))
+    events, paths = run(heatmap(world.files[:2], model, tmp_path / "new", PickSettings(symmetries="none")))
     assert [p.name for p in paths] == ["mic_0_heatmap.mrc", "mic_1_heatmap.mrc"]
     assert [e.path for e in events if isinstance(e, Saved)] == [str(p) for p in paths]
-    scores = score_one(world.files[0], model, PickSettings(symmetries=False))
+    scores = score_one(world.files[0], model, PickSettings(symmetries="none"))
     written = read_micrograph(paths[0])
     np.testing.assert_array_equal(written.pixels, scores.logits)
     assert written.pixel_size == pytest.approx(2.0 * scores.step_yx[0], rel=1e-3)

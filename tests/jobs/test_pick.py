@@ -17,7 +17,7 @@ from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import PickSettings
 from worlds import run
 
-FAST = PickSettings(symmetries=False)
+FAST = PickSettings(symmetries="none")
 
 
 def spikes(*points: tuple[int, int, float], shape=(40, 60), step=4.0) -> ScoreMap:

@@ -333,7 +333,7 @@ def test_full_memory_before_the_first_epoch_is_one_sentence(micrographs, monkeyp
 def test_full_memory_while_validating_keeps_what_was_learnt(micrographs, monkeypatch) -> None:
     real, calls = PickerModel.score, []
 
-    def score(self, prepared, *, symmetries=True):
+    def score(self, prepared, *, symmetries="auto"):
         calls.append(symmetries)
         if len(calls) > 1:
             raise MemoryError("The device's memory is too small")

@@ -7,10 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_topaz import choices  # noqa: E402
 from napari_topaz.choices import ARCHITECTURES  # noqa: E402
 from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.scoring import score_image  # noqa: E402
+from napari_topaz.model.scoring import SYMMETRIES, score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings  # noqa: E402
 
 FIELDS = {
@@ -59,7 +60,7 @@ def test_dense_scores_equal_the_scores_of_single_regions(name: str, norm: bool) 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (64, 65), (66, 103)])
 def test_one_score_for_every_stride_th_pixel(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).normal(size=shape).astype("f4")
-    scores = score_image(network("small"), image, symmetries=True)
+    scores = score_image(network("small"), image, symmetries="eight")
     assert scores.shape == tuple((n - 1) // 4 + 1 for n in shape)
     assert np.isfinite(scores).all()
 
@@ -76,12 +77,23 @@ def test_symmetric_scores_turn_with_the_image() -> None:
     made = network("small")
     # 4·n + 1 pixels: the grid of regions is the same after a turn.
     image = np.random.default_rng(0).normal(size=(61, 85)).astype("f4")
-    scores = score_image(made, image, symmetries=True)
-    turned = score_image(made, np.rot90(image).copy(), symmetries=True)
+    scores = score_image(made, image, symmetries="eight")
+    turned = score_image(made, np.rot90(image).copy(), symmetries="eight")
     np.testing.assert_allclose(turned, np.rot90(scores), atol=1e-4)
-    mirrored = score_image(made, image[::-1].copy(), symmetries=True)
+    mirrored = score_image(made, image[::-1].copy(), symmetries="eight")
     np.testing.assert_allclose(mirrored, scores[::-1], atol=1e-4)
     assert not np.allclose(scores, score_image(made, image), atol=1e-3)
+    four = score_image(made, image, symmetries="four")
+    np.testing.assert_allclose(
+        score_image(made, np.rot90(image).copy(), symmetries="four"), np.rot90(four), atol=1e-4
+    )
+    four_mirrored = score_image(made, image[::-1].copy(), symmetries="four")[::-1]
+    assert not np.allclose(four, four_mirrored, atol=1e-3)
+    np.testing.assert_allclose((four + four_mirrored) / 2, scores, atol=1e-4)
+
+
+def test_every_choice_of_symmetries_can_be_scored() -> None:
+    assert set(SYMMETRIES) == set(choices.SYMMETRIES)
 
 
 def test_scoring_keeps_the_network_training_and_takes_no_gradient() -> None:

@@ -6,15 +6,23 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
+from napari_topaz.jobs.pick import score_one  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.picker import CARD_KEY, ModelCard, ModelFileError, PickerModel  # noqa: E402
-from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+from napari_topaz.preprocess import Prepared  # noqa: E402
+from napari_topaz.settings import (  # noqa: E402
+    NetworkSettings,
+    PickSettings,
+    PreprocessSettings,
+    TrainSettings,
+)
 
 
 def fresh() -> PickerModel:
@@ -39,6 +47,18 @@ def test_the_radius_follows_the_pixel_size() -> None:
     unknown = fresh().with_card(pixel_size=None)
     with pytest.raises(ValueError, match="--pixel-size"):
         unknown.radius()
+
+
+def test_scores_are_averaged_as_the_card_says_unless_told_otherwise() -> None:
+    model, rng = fresh(), np.random.default_rng(0)
+    prepared = Prepared("a", rng.normal(size=(61, 61)).astype("f4"), (122, 122))
+    eight, none = (model.score(prepared, symmetries=how).logits for how in ("eight", "none"))
+    assert not np.allclose(eight, none)
+    np.testing.assert_array_equal(model.score(prepared).logits, eight)
+    plain = model.with_card(train=TrainSettings(symmetries="none"))
+    np.testing.assert_array_equal(plain.score(prepared).logits, none)
+    np.testing.assert_array_equal(plain.score(prepared, symmetries="eight").logits, eight)
+    np.testing.assert_array_equal(score_one(prepared, plain, PickSettings()).logits, none)
 
 
 def _metadata(text: str, path: Path) -> None:

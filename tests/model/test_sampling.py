@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,13 @@ torch = pytest.importorskip("torch")
 
 from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.training import as_labels, draw_patches, draw_tiles, train_steps  # noqa: E402
+from napari_topaz.model.training import (  # noqa: E402
+    as_labels,
+    draw_patches,
+    draw_tiles,
+    drawing_of,
+    train_steps,
+)
 from napari_topaz.preprocess import Prepared  # noqa: E402
 from napari_topaz.settings import NetworkSettings, TrainSettings  # noqa: E402
 from napari_topaz.training_set import LabelledImage  # noqa: E402
@@ -98,8 +106,48 @@ def test_minibatches_have_the_classes_that_they_should() -> None:
     for value in (sampling.POSITIVE, sampling.NEGATIVE, sampling.UNLABELLED, sampling.IGNORED):
         assert (tiles.classes == value).any()
     patches = draw_patches(regions, network, generator)
-    assert network(patches.images).shape == (256, 1, 1)
-    assert (patches.classes[:16] == sampling.POSITIVE).all()
+    assert network(patches.images).shape == (264, 1, 1)
+    expected = [sampling.POSITIVE] * 16 + [sampling.UNLABELLED] * 240 + [sampling.NEGATIVE] * 8
+    assert patches.classes.flatten().tolist() == expected
+
+
+def test_patches_are_exactly_those_of_the_papers() -> None:
+    """A region in the flank of a label, or a labelled one, is none of the 240 unlabelled."""
+    image = labelled((60, 70), [(y, x) for y in range(5, 60, 12) for x in range(5, 70, 12)])
+    regions = sampling.Regions.from_images([image], 3, 5, CPU)
+    draw = drawing_of(TrainSettings(sampling="patches", objective="ge-kl"))
+    for seed in range(3):
+        batch = draw(regions, build(NetworkSettings(width=3)), torch.Generator().manual_seed(seed))
+        assert batch.classes.flatten().tolist() == [sampling.POSITIVE] * 16 + [sampling.UNLABELLED] * 240
+    drawn = regions.random_unlabelled(60_000, torch.Generator().manual_seed(0)).long()
+    every = {(y, x) for y, x in np.argwhere(sampling.region_classes(image, 3, 5) == sampling.UNLABELLED)}
+    assert {(y, x) for _, y, x in drawn.tolist()} == every
+
+
+def test_labels_everywhere_leave_nothing_unlabelled_to_draw() -> None:
+    regions = sampling.Regions.from_images([labelled((20, 20), [(10, 10)])], 20, 20, CPU)
+    with pytest.raises(ValueError, match="label fewer"):
+        regions.random_unlabelled(1, torch.Generator())
+
+
+@pytest.mark.parametrize(("how", "count"), [("tiles", 4), ("patches", 64)])
+def test_regions_are_mirrored_only_where_that_is_wanted(
+    how: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    real = sampling.Regions.cut
+
+    def cut(self, centres, turns, *rest, **more):
+        seen.append(torch.linalg.det(turns))
+        return real(self, centres, turns, *rest, **more)
+
+    monkeypatch.setattr(sampling.Regions, "cut", cut)
+    regions = sampling.Regions.from_images([labelled((90, 90), [(30, 30)])], 3, 9, CPU)
+    for mirror in (True, False):
+        draw = drawing_of(TrainSettings(sampling=how, mirror=mirror))
+        draw(regions, build(NetworkSettings(width=3)), torch.Generator().manual_seed(1))
+    assert (seen[0] < 0).sum() >= count
+    assert (seen[1] > 0).all()
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -123,7 +171,7 @@ def test_steps_copy_no_symmetries_to_the_device() -> None:
     assert sampling.eight_symmetries(CPU) is sampling.eight_symmetries(torch.device("cpu"))
 
 
-@pytest.mark.parametrize("draw", [draw_tiles, draw_patches])
+@pytest.mark.parametrize("draw", [draw_tiles, partial(draw_patches, whole_sample=True)])
 def test_a_whole_sample_holds_the_positives_that_were_drawn_anywhere(draw) -> None:
     """π of NNPU is that of all regions: its U must be a plain sample, not one without what is labelled."""
     image = labelled((60, 60), [(y, x) for y in range(5, 60, 10) for x in range(5, 60, 10)])

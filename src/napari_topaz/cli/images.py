@@ -30,12 +30,13 @@ from napari_topaz.cli.options import (
     Running,
     Showing,
     flag,
+    one_of,
     pick_format,
     positive,
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
-from napari_topaz.settings import PickSettings, PreprocessSettings
+from napari_topaz.settings import PickSettings, PreprocessSettings, choices_of
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
@@ -164,7 +165,9 @@ def heatmap(
     *,
     model: ModelFile,
     output: OutputFolder,
-    symmetries: Annotated[bool, Parameter(help=PickSettings.model_fields["symmetries"].description)] = True,
+    symmetries: Annotated[
+        str, Parameter(help=PickSettings.model_fields["symmetries"].description)
+    ] = PICK.symmetries,
     lengths: Measures = MEASURES,
     running: Running = RUN,
     shown: Showing = SHOWN,
@@ -173,11 +176,12 @@ def heatmap(
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.heatmap import heatmap as job
 
+    one_of(symmetries, choices_of(PickSettings.model_fields["symmetries"]), "--symmetries")
+    settings = PickSettings(symmetries=symmetries)
     screen = Screen(shown)
     _refuse_impossible(lengths)
     picker = _load(model, lengths, running.device)
     files = find_micrographs(micrographs)
-    settings = PickSettings(symmetries=symmetries)
     work = job(files, picker, output, settings, device=running.device, stop=screen.stop)
     return _images_result(screen, screen.drive(work), output, "heat maps")
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from napari_topaz import choices
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.options import (
     NETWORK,
     PREPROCESS,
+    PRESET,
     RUN,
     SHOWN,
     SIMULATE,
@@ -21,14 +23,17 @@ from napari_topaz.cli.options import (
     OutputFolder,
     Overwrite,
     Preprocess,
+    PresetName,
     Running,
     Showing,
     Simulating,
     Training,
+    one_of,
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import TrainSettings
+from napari_topaz.settings.presets import with_preset
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
@@ -49,6 +54,7 @@ def train(
         Parameter(help="Model to go on from (.safetensors, or .sav of Topaz); its network is taken."),
     ] = None,
     overwrite: Overwrite = False,
+    preset: PresetName = PRESET,
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
@@ -65,6 +71,9 @@ def train(
     from napari_topaz.jobs.saving import check_writable
     from napari_topaz.jobs.train import train_on_files
 
+    one_of(preset, choices.PRESETS, "--preset")
+    preprocess, network = with_preset(preset, preprocess), with_preset(preset, network)
+    settings = with_preset(preset, settings)
     _refuse_impossible(settings, model)
     refuse_existing([model], "--model", overwrite=overwrite)
     start = load_model(pretrained, device="cpu") if pretrained else None

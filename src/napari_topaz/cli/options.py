@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from napari_topaz import choices
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.settings import (
     NetworkSettings,
@@ -70,6 +71,14 @@ Simulating = Annotated[SimulateSettings, _flat("Simulation", 1)]
 Running = Annotated[RunSettings, _flat(*_RUNNING)]
 Showing = Annotated[Shown, _flat(*_RUNNING)]
 Measures = Annotated[Lengths, _flat("Particle and micrographs", 1)]
+PresetName = Annotated[
+    str,
+    Parameter(
+        help="Options set together, where they are not given one by one: "
+        + "; ".join(f"{name} ({text})" for name, text in choices.PRESETS.items())
+        + "."
+    ),
+]
 ModelFile = Annotated[Path, Parameter(help="Model file (.safetensors, or .sav of Topaz).")]
 OutputFolder = Annotated[Path, Parameter(help="Folder for the results; made where it is missing.")]
 PixelSize = Annotated[
@@ -86,6 +95,7 @@ PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSetti
 STACK = StackSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
 MEASURES = Lengths()
+PRESET = "default"
 
 #: Formats whose files hold the picks of one micrograph each.
 ONE_MICROGRAPH = frozenset({"box"})
@@ -125,6 +135,13 @@ def positive(value: float | None, option: str) -> float | None:
     if value is not None and not value > 0:
         raise CallError(f"{option} must be positive, not {value:g}.")
     return value
+
+
+def one_of(name: str, table: Mapping[str, str], option: str) -> str:
+    """Refuse a name that is not in a table of choices."""
+    if name not in table:
+        raise CallError(f"{option} is {name!r}, but must be one of {', '.join(table)}.")
+    return name
 
 
 def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool) -> None:

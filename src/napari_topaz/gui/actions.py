@@ -75,7 +75,7 @@ class Actions(QObject):
         is_current = self._until_changed()
         size = self._workspace.pixel_size(name)
         if self._job_bar.running == "Training":  # quick: the next epoch follows soon
-            options = replace(options, pick=options.pick.model_copy(update={"symmetries": False}))
+            options = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
         self._job_bar.preview.ask(
             lambda: tasks.scoring(source, model, options, size, self._session.prepared),
             wanted=lambda: self._layers.shown == name and self._job_bar.run_id == run,

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_topaz import choices
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
 from napari_topaz.gui.looks import LOOKS
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.suggestions import SuggestRow
 from napari_topaz.picks import Kind
+from napari_topaz.settings.presets import GROUPS as PRESET_GROUPS
+from napari_topaz.settings.presets import filled, preset_of
 
 #: Groups of the folded options: heading → attribute of :class:`Options`.
 GROUPS = {
@@ -61,6 +74,7 @@ class ParticlePanel(QWidget):
         self.suggestions = SuggestRow()
         layout.addWidget(self.suggestions)
         self.advanced = Fold("Advanced")
+        self.advanced.add(self._preset_row())
         for group, name in GROUPS.items():
             settings = getattr(options, name)
             title = QLabel(group)
@@ -69,6 +83,7 @@ class ParticlePanel(QWidget):
             self.advanced.add(self._add(name, settings, advanced_fields(type(settings))))
         layout.addWidget(self.advanced)
         self.number("diameter").setPlaceholderText("required, for example 180")
+        self._show_preset()
 
     def value(self) -> dict[str, Any]:
         """Return all settings by name; a ValueError says what does not fit together."""
@@ -83,6 +98,7 @@ class ParticlePanel(QWidget):
         """Show options that came from elsewhere."""
         for name, form in self._forms:
             form.set_value(getattr(options, name))
+        self._show_preset()
 
     def show_pixel_size(self, stated: float | None, known: bool) -> None:
         """Say what the file states; `known` is False where no micrograph is open."""
@@ -115,6 +131,37 @@ class ParticlePanel(QWidget):
         form.changed.connect(self.changed.emit)
         self._forms.append((name, form))
         return form
+
+    def _preset_row(self) -> QWidget:
+        self.preset = QComboBox()
+        self.preset.setObjectName("preset")
+        self.preset.setPlaceholderText("changed")
+        for name, text in choices.PRESETS.items():
+            self.preset.addItem(name, name)
+            self.preset.setItemData(self.preset.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
+        self.preset.setToolTip("Options of preprocessing, network and training that are set together.")
+        self.preset.activated.connect(lambda: self._fill(self.preset.currentData()))
+        row = QWidget()
+        layout = QFormLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        layout.addRow("Preset", self.preset)
+        return row
+
+    def _fill(self, preset: str) -> None:
+        """Show the values of a preset; what she changes afterwards is hers."""
+        for name, form in self._forms:
+            if name in PRESET_GROUPS:
+                form.set_value(filled(preset, form.value()))
+        self.changed.emit()
+
+    def _show_preset(self) -> None:
+        """Name the preset that the options agree with, if there is one."""
+        try:
+            agreeing = preset_of(self.value())
+        except ValueError:  # while she types
+            agreeing = None
+        self.preset.setCurrentIndex(-1 if agreeing is None else self.preset.findData(agreeing))
 
     def _label_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()

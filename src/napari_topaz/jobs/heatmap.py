@@ -41,7 +41,7 @@ def heatmap(
     output : str or Path
         Folder, made where it is missing.
     settings : PickSettings, optional
-        Whether to average over symmetries.
+        What to average the scores over.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     stop : StopToken, optional

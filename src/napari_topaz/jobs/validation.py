@@ -27,7 +27,7 @@ class Validation:
     average_precision : float
         Estimated under the assumption that labels are a random sample of the particles.
     threshold : float
-        Logit with the highest estimated F1.
+        Logit with the highest estimated F_β.
     labels : int
         Number of labels it rests on.
     """
@@ -50,7 +50,8 @@ def validate(
     expected: float,
     radius: float,
     *,
-    symmetries: bool = False,
+    symmetries: str = "none",
+    beta: float = 1.0,
 ) -> Validation:
     """Pick labelled images and compare with their labels.
 
@@ -69,8 +70,12 @@ def validate(
         Particles per micrograph.
     radius : float
         Match and suppression radius, preprocessed pixels.
-    symmetries : bool
+    symmetries : str
         As in :meth:`PickerModel.score`.
+    beta : float
+        Weight of the recall in the F_β that the threshold maximises. Where all particles are labelled
+        (`expected` is no more than the labels), it is the F_β of the labels themselves, as in Zhu et
+        al. 2017.
     """
     scores, hits = [], []
     for image in images:
@@ -81,11 +86,12 @@ def validate(
         scores.append(picks.scores)
         hits.append(found.target_of_pick >= 0)
     labels = sum(len(i.positives) for i in images)
-    return estimate(np.concatenate(scores), np.concatenate(hits), labels, expected * len(images))
+    particles = expected * len(images)
+    return estimate(np.concatenate(scores), np.concatenate(hits), labels, particles, beta=beta)
 
 
 def estimate(
-    scores: NDArray[np.float32], hits: NDArray[np.bool_], labels: int, particles: float
+    scores: NDArray[np.float32], hits: NDArray[np.bool_], labels: int, particles: float, *, beta: float = 1.0
 ) -> Validation:
     """Estimate average precision and best threshold from picks and incomplete labels.
 
@@ -99,6 +105,8 @@ def estimate(
         Number of labels.
     particles : float
         Expected number of particles, labelled or not.
+    beta : float
+        Weight of the recall in F_β.
     """
     particles = max(particles, labels)
     order = np.argsort(-scores, kind="stable")
@@ -109,9 +117,9 @@ def estimate(
     if not hits.any():
         return Validation(average, float(ranked[0]) if len(ranked) else 0.0, labels)
     smooth = _smooth_recall(ranked, ranked[hits[order]], labels)
-    # F1 = 2·precision·recall / (precision + recall), with precision = recall · particles / picks.
-    f1 = 2 * smooth * particles / (picked + particles)
-    return Validation(average, float(ranked[np.argmax(f1)]), labels)
+    # F_β = (1 + β²)·precision·recall / (β²·precision + recall), with precision = recall · particles / picks.
+    f_beta = (1 + beta**2) * smooth * particles / (picked + beta**2 * particles)
+    return Validation(average, float(ranked[np.argmax(f_beta)]), labels)
 
 
 def _smooth_recall(

@@ -17,6 +17,7 @@ from napari_topaz import __version__
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.model.networks import Classifier, build
 from napari_topaz.model.scoring import score_image
+from napari_topaz.numerics.deviations import box_deviations
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, Settings, TrainSettings
@@ -54,6 +55,11 @@ class ModelCard(Settings):
         How many labels on how many micrographs it learnt from.
     pretrained : str
         Where its first weights come from; empty where they were random.
+    deviation_range : tuple of float or None
+        Lowest and highest standard deviation of the boxes round the labelled particles, in preprocessed
+        pixels; None where it is not known.
+    deviation_box : int
+        Edge of those boxes, odd, preprocessed pixels.
     """
 
     format_version: int = 1
@@ -69,6 +75,8 @@ class ModelCard(Settings):
     micrographs: int = 0
     best_epoch: int = 0
     pretrained: str = ""
+    deviation_range: tuple[float, float] | None = None
+    deviation_box: int = 0
     history: tuple[EpochRecord, ...] = ()
 
 
@@ -127,23 +135,29 @@ class PickerModel:
             raise ValueError("The model does not know its particle's diameter in pixels; give --pixel-size.")
         return self.card.preprocess.diameter / size / 2
 
-    def score(self, prepared: Prepared, *, symmetries: bool = True) -> ScoreMap:
+    def score(self, prepared: Prepared, *, symmetries: str = "auto") -> ScoreMap:
         """Score one preprocessed micrograph.
 
         Parameters
         ----------
         prepared : Prepared
             Preprocessed by this model's own settings.
-        symmetries : bool
-            Average over the eight rotations and mirror images.
+        symmetries : str
+            What to average over (:data:`napari_topaz.choices.SYMMETRIES`); ``auto``: as the card says.
         """
+        if symmetries == "auto":
+            symmetries = self.card.train.symmetries
         stride = self.network.stride
+        deviations = None
+        if self.card.deviation_range is not None:
+            deviations = box_deviations(prepared.image, self.card.deviation_box)[::stride, ::stride].copy()
         return ScoreMap(
             name=prepared.name,
             logits=score_image(self.network, prepared.image, symmetries=symmetries),
             step_yx=(stride * prepared.step_yx[0], stride * prepared.step_yx[1]),
             border=-(-(self.network.field // 2) // stride),
             shape=prepared.shape,
+            deviations=deviations,
         )
 
     def save(self, path: str | Path) -> Path:

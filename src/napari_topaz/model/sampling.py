@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -70,10 +70,10 @@ def eight_symmetries(device: torch.device) -> Tensor:
     return torch.stack(turns + [t @ mirror for t in turns]).round().to(device)
 
 
-def random_rotations(n: int, generator: torch.Generator) -> Tensor:
-    """Return random rotations, half of them mirrored, shape (n, 2, 2)."""
+def random_rotations(n: int, generator: torch.Generator, *, mirror: bool = True) -> Tensor:
+    """Return random rotations, half of them mirrored where that is wanted, shape (n, 2, 2)."""
     angle = torch.rand(n, generator=generator, device=generator.device) * 2 * math.pi
-    sign = 1 - 2 * torch.randint(2, (n,), generator=generator, device=generator.device)
+    sign = 1 - 2 * torch.randint(2 if mirror else 1, (n,), generator=generator, device=generator.device)
     c, s = angle.cos(), angle.sin()
     return torch.stack([torch.stack([c, -s * sign], -1), torch.stack([s, c * sign], -1)], -2)
 
@@ -149,6 +149,37 @@ class Regions:
         """Draw n centres (image, y, x), every pixel of every image alike; shape (n, 3)."""
         flat = torch.randint(len(self.pixels), (n,), generator=generator, device=self.pixels.device)
         return self._centres(flat)
+
+    @cached_property  # of use to patches alone
+    def unlabelled_pixels(self) -> Tensor:
+        """Flat indices of the centres of unlabelled regions, int32, shape (n,)."""
+        found = torch.nonzero(self.classes == UNLABELLED)[:, 0].to(torch.int32)
+        if not len(found):
+            raise ValueError("No region is unlabelled: the labels cover the micrographs; label fewer.")
+        return found
+
+    def random_unlabelled(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n centres (image, y, x) of unlabelled regions, every one alike; shape (n, 3)."""
+        pixels = self.unlabelled_pixels
+        drawn = torch.randint(len(pixels), (n,), generator=generator, device=pixels.device)
+        return self._centres(pixels[drawn].long())
+
+    @cached_property
+    def negative_pixels(self) -> Tensor:
+        """Flat indices of the centres of labelled negative regions, int64, shape (n,)."""
+        return torch.nonzero(self.classes == NEGATIVE)[:, 0]
+
+    @cached_property
+    def has_unlabelled(self) -> bool:
+        """Whether any region is unlabelled."""
+        return bool((self.classes == UNLABELLED).any())
+
+    def random_negatives(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n centres (image, y, x) of labelled negative regions, every one alike; shape (n, 3)."""
+        pixels = self.negative_pixels
+        return self._centres(
+            pixels[torch.randint(len(pixels), (n,), generator=generator, device=pixels.device)]
+        )
 
     def random_positives(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n centres (image, y, x) of positive regions, every one alike; shape (n, 3)."""

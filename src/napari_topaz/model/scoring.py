@@ -6,12 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from napari_topaz.model.devices import is_out_of_memory
 from napari_topaz.model.networks import Classifier
 
 #: Input pixels of one pass; the activations take about 400 bytes a pixel.
 PIXELS_AT_ONCE = 2**21
+#: Images that scores are averaged over, for each of :data:`napari_topaz.choices.SYMMETRIES`: the first four
+#: are rotations, the others their mirror images.
+SYMMETRIES = {"none": 1, "four": 4, "eight": 8}
 TOO_SMALL = "The device's memory is too small to score a micrograph; use --device cpu."
 
 
@@ -19,7 +23,7 @@ def score_image(
     network: Classifier,
     image: NDArray[np.float32],
     *,
-    symmetries: bool = False,
+    symmetries: str = "none",
     pixels_at_once: int = PIXELS_AT_ONCE,
 ) -> NDArray[np.float32]:
     """Logits of the regions centred on every stride-th pixel.
@@ -30,8 +34,8 @@ def score_image(
         Scores on the device that it lies on; its mode (training or not) is kept.
     image : ndarray of float32, shape (height, width)
         Preprocessed. It is continued by reflection, so that every pixel can be a centre.
-    symmetries : bool
-        Average over the four rotations and their mirror images.
+    symmetries : str
+        What to average over, of :data:`SYMMETRIES`.
     pixels_at_once : int
         Bound of the input pixels of one pass; halved by itself where the device's memory is full.
 
@@ -46,7 +50,7 @@ def score_image(
         Where even a single row of regions does not fit into the device's memory.
     """
     try:
-        return _scored(network, image, symmetries, pixels_at_once)
+        return _scored(network, image, SYMMETRIES[symmetries], pixels_at_once)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -54,7 +58,7 @@ def score_image(
 
 
 def _scored(
-    network: Classifier, image: NDArray[np.float32], symmetries: bool, pixels_at_once: int
+    network: Classifier, image: NDArray[np.float32], turns: int, pixels_at_once: int
 ) -> NDArray[np.float32]:
     device = next(network.parameters()).device
     rows, columns = ((n - 1) // network.stride + 1 for n in image.shape)
@@ -63,15 +67,26 @@ def _scored(
     network.eval()
     try:
         with torch.no_grad():
-            total = torch.zeros((1, 1), device=device)
-            for turn in range(8 if symmetries else 1):
+            parts = []
+            for turn in range(turns):
                 turned = torch.rot90(padded.flip(1) if turn >= 4 else padded, turn % 4)
                 logits = torch.rot90(_strided(network, turned.contiguous(), pixels_at_once), -(turn % 4))
-                total = total + (logits.flip(1) if turn >= 4 else logits)
+                parts.append(logits.flip(1) if turn >= 4 else logits)
+            mean = mean_output(parts) if network.averages_outputs else sum(parts[1:], parts[0]) / turns
     finally:
         network.train(was_training)
-    mean = total / (8 if symmetries else 1)
     return mean[:rows, :columns].float().cpu().numpy()
+
+
+def mean_output(logits: list[Tensor]) -> Tensor:
+    """Return the logit of the mean of the outputs (sigmoids), not the mean of the logits.
+
+    That of Zhu et al. 2017: a single confident image counts for no more than one.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    every = torch.stack(logits)
+    return torch.logsumexp(logsigmoid(every), 0) - torch.logsumexp(logsigmoid(-every), 0)
 
 
 def _padded(image: NDArray[np.float32], field: int, stride: int) -> NDArray[np.float32]:

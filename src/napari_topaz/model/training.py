@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import torch
@@ -26,6 +27,10 @@ from napari_topaz.settings import TrainSettings
 TILES, TILE_OUTPUTS = 16, 16
 #: A minibatch of patches (Bepler et al. 2018).
 POSITIVE_PATCHES, UNLABELLED_PATCHES = 16, 240
+#: Patches at labelled negatives, beside those, where there are any.
+NEGATIVE_PATCHES = 8
+#: A minibatch of boxes: so many positive and so many negative ones.
+BOXES = 64
 #: The autoencoder is for few labels (Bepler et al. 2018).
 AUTOENCODER_LABELS = 250
 #: Steps over which the learning rate rises.
@@ -51,8 +56,10 @@ def uses_tiles(settings: TrainSettings) -> bool:
     return settings.sampling == "tiles"
 
 
-def draw_tiles(regions: Regions, network: Classifier, generator: torch.Generator) -> Minibatch:
-    """Draw tiles, half of them round random labels and half anywhere, in eight symmetries."""
+def draw_tiles(
+    regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
+) -> Minibatch:
+    """Draw tiles, half of them round random labels and half anywhere, in four or eight symmetries."""
     jitter = network.stride * (TILE_OUTPUTS - 1) / 2
     half = TILES // 2
     centres = [regions.random_anywhere(TILES - half, generator)]
@@ -61,19 +68,65 @@ def draw_tiles(regions: Regions, network: Classifier, generator: torch.Generator
     if n_negative:
         centres.append(regions.random_labels(n_negative, jitter, generator, "negatives"))
     turns = eight_symmetries(generator.device)
-    chosen = turns[torch.randint(8, (TILES,), generator=generator, device=generator.device)]
+    chosen = turns[torch.randint(8 if mirror else 4, (TILES,), generator=generator, device=generator.device)]
     drawn = regions.cut(torch.cat(centres), chosen, TILE_OUTPUTS, network.stride, network.field)
     return Minibatch(*drawn, anywhere=slice(0, TILES - half))
 
 
-def draw_patches(regions: Regions, network: Classifier, generator: torch.Generator) -> Minibatch:
-    """Draw positive and unlabelled regions one by one, at random angles, mirrored at random."""
-    positive = regions.random_positives(POSITIVE_PATCHES, generator)
-    anywhere = regions.random_anywhere(UNLABELLED_PATCHES, generator)
-    centres = torch.cat([positive, anywhere])
-    turns = random_rotations(len(centres), generator)
+def draw_patches(
+    regions: Regions,
+    network: Classifier,
+    generator: torch.Generator,
+    *,
+    mirror: bool = True,
+    whole_sample: bool = False,
+) -> Minibatch:
+    """Draw 16 positive and 240 unlabelled regions one by one, at random angles.
+
+    With `whole_sample` the 240 come from anywhere, whatever their class. Where there are labelled
+    negatives, 8 of their regions come on top.
+    """
+    anywhere = regions.random_anywhere if whole_sample else regions.random_unlabelled
+    drawn = [regions.random_positives(POSITIVE_PATCHES, generator), anywhere(UNLABELLED_PATCHES, generator)]
+    if len(regions.negatives):
+        drawn.append(regions.random_labels(NEGATIVE_PATCHES, 0.0, generator, "negatives"))
+    centres = torch.cat(drawn)
+    turns = random_rotations(len(centres), generator, mirror=mirror)
     images, classes = regions.cut(centres, turns, 1, network.stride, network.field, smooth=True)
-    return Minibatch(images, classes, anywhere=slice(POSITIVE_PATCHES, None))
+    return Minibatch(images, classes, slice(POSITIVE_PATCHES, POSITIVE_PATCHES + UNLABELLED_PATCHES))
+
+
+def draw_boxes(
+    regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = False
+) -> Minibatch:
+    """Draw as many positive as negative regions one by one, in quarter turns (Zhu et al. 2017).
+
+    Negatives are unlabelled regions; where there are labelled negatives, half of them are those (all,
+    where no region is unlabelled).
+    """
+    labelled = 0
+    if len(regions.negative_pixels):
+        labelled = BOXES // 2 if regions.has_unlabelled else BOXES
+    drawn = [regions.random_positives(BOXES, generator)]
+    if labelled:
+        drawn.append(regions.random_negatives(labelled, generator))
+    if labelled < BOXES:
+        drawn.append(regions.random_unlabelled(BOXES - labelled, generator))
+    turns = eight_symmetries(generator.device)
+    which = torch.randint(8 if mirror else 4, (2 * BOXES,), generator=generator, device=generator.device)
+    images, classes = regions.cut(torch.cat(drawn), turns[which], 1, network.stride, network.field)
+    return Minibatch(images, classes, anywhere=slice(BOXES + labelled, None))
+
+
+def drawing_of(
+    settings: TrainSettings,
+) -> Callable[[Regions, Classifier, torch.Generator], Minibatch]:
+    """Return the function that draws minibatches as the settings want them."""
+    if uses_tiles(settings):
+        return partial(draw_tiles, mirror=settings.mirror)
+    if settings.sampling == "boxes":
+        return partial(draw_boxes, mirror=settings.mirror)
+    return partial(draw_patches, mirror=settings.mirror, whole_sample=settings.objective in WHOLE_SAMPLE)
 
 
 def as_labels(batch: Minibatch, *, whole_sample: bool) -> Tensor:
@@ -178,7 +231,7 @@ def train_steps(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         loss_of = Loss(network, settings, prior, len(regions.positives))
-    draw = draw_tiles if uses_tiles(settings) else draw_patches
+    draw = drawing_of(settings)
     trained = [*network.parameters(), *loss_of.parameters()]
     optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

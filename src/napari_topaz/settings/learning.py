@@ -62,6 +62,16 @@ class NetworkSettings(Settings):
         le=1024,
         advanced=True,
     )
+    box: int | None = option(
+        None,
+        "Edge of the box that the network sees after downsampling (deepem only); an even one gets one more "
+        "pixel. One and a half particle diameters where not given.",
+        unit="px",
+        step=2,
+        ge=16,
+        le=512,
+        advanced=True,
+    )
     batch_norm: bool = option(True, "Batch normalisation after each layer.", advanced=True)
 
 
@@ -106,6 +116,12 @@ class TrainSettings(Settings):
         advanced=True,
     )
     sampling: str = option("auto", "How regions are drawn.", choices=choices.SAMPLINGS, advanced=True)
+    mirror: bool = option(True, "Draw mirror images of the regions, too.", advanced=True)
+    ignore_flanks: bool = option(
+        True,
+        "Leave out regions that are farther from a label than the label radius, but within the particle's.",
+        advanced=True,
+    )
     epochs: int | None = option(
         None,
         "Number of epochs; 4 for a few labels up to 12 for a hundred where not given.",
@@ -137,6 +153,26 @@ class TrainSettings(Settings):
         step=0.05,
         ge=0,
         lt=1,
+        advanced=True,
+    )
+    symmetries: str = option(
+        "eight",
+        "Average the scores over rotations and mirror images when the model picks.",
+        choices=choices.SYMMETRIES,
+        advanced=True,
+    )
+    beta: float = option(
+        1.0,
+        "Weight β of the recall in the F_β whose best threshold on the held-out labels becomes the model's; "
+        "2 favours finding all particles.",
+        step=0.5,
+        gt=0,
+        le=100,
+        advanced=True,
+    )
+    deviation_filter: bool = option(
+        False,
+        "The model drops picks whose box has a standard deviation outside the range of the labelled particles'.",
         advanced=True,
     )
     time_limit: float | None = option(

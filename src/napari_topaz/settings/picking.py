@@ -34,8 +34,17 @@ class PickSettings(Settings):
         le=100_000,
         advanced=True,
     )
-    symmetries: bool = option(
-        True, "Average the scores over the eight rotations and mirror images.", advanced=True
+    symmetries: str = option(
+        "auto",
+        "Average the scores over rotations and mirror images.",
+        choices={"auto": "as the model was trained to", **choices.SYMMETRIES},
+        advanced=True,
+    )
+    deviation_filter: str = option(
+        "auto",
+        "Drop picks whose box has a standard deviation outside the range of the labelled particles'.",
+        choices=choices.FILTERS,
+        advanced=True,
     )
 
 
