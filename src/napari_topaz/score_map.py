@@ -25,6 +25,8 @@ class ScoreMap:
         Grid points this close to an edge saw reflected pixels beyond it.
     shape : tuple of int
         (height, width) of the original micrograph.
+    deviations : ndarray of float32, shape (rows, columns), optional
+        Standard deviation of the box round each grid point; None where the model has no range of them.
     """
 
     name: str
@@ -32,3 +34,4 @@ class ScoreMap:
     step_yx: tuple[float, float]
     border: int
     shape: tuple[int, int]
+    deviations: NDArray[np.float32] | None = None

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 from napari_topaz import choices  # noqa: E402
 from napari_topaz.choices import ARCHITECTURES  # noqa: E402
 from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
-from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.scoring import SYMMETRIES, score_image  # noqa: E402
+from napari_topaz.model.networks import build, deepem, deepem_kernels, receptive_field  # noqa: E402
+from napari_topaz.model.scoring import SYMMETRIES, mean_output, score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings  # noqa: E402
 
 FIELDS = {
@@ -21,6 +21,7 @@ FIELDS = {
     "conv127": (127, 16),
     "resnet8": (71, 4),
     "resnet16": (91, 4),
+    "deepem": (29, 4),
 }
 
 
@@ -31,6 +32,8 @@ def network(name: str, seed: int = 0, *, norm: bool = True):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
+        if name == "deepem" and isinstance(module, torch.nn.Conv2d):  # fresh sigmoids give almost a constant
+            module.weight.data *= 6
     return made.eval()
 
 
@@ -149,3 +152,62 @@ def test_a_device_too_full_for_the_image_itself_is_said_in_one_sentence(
 )
 def test_full_memory_is_recognised(error: Exception, full: bool) -> None:
     assert is_out_of_memory(error) is full
+
+
+@pytest.mark.parametrize("box", [*range(16, 40), 64, 97, 128, 200, 272, 300, 512])
+def test_boxes_of_all_sizes_have_their_network(box: int) -> None:
+    made = build(NetworkSettings(architecture="deepem", width=1, box=box))
+    assert (made.field, made.stride) == (box + 1 - box % 2, 4)
+    first, second, third, full = deepem_kernels(made.field)
+    # Poolings divide evenly, and the full layer sees all of what is left.
+    edge = made.field
+    for kernel in (first, second, third):
+        assert kernel > 1
+        edge = edge - kernel + 1
+        assert edge % 2 == 0
+        edge //= 2
+    assert edge == full
+    assert made(torch.zeros(1, 1, made.field, made.field)).shape == (1, 1, 1)
+
+
+def test_the_first_maps_are_those_of_the_paper() -> None:
+    """Zhu et al. 2017: boxes of 272 px, 6 maps of 222 px; a box with a middle pixel has 273."""
+    made = build(NetworkSettings(architecture="deepem", box=272))
+    first = made.features[0](torch.zeros(1, 1, 273, 273))
+    assert first.shape == (1, 6, 222, 222)
+
+
+@pytest.mark.parametrize("box", [17, 29, 46])
+def test_boxes_are_scored_as_by_the_network_with_three_poolings(box: int) -> None:
+    """What the a-trous layers do to one box is what poolings of stride 2 and a dense full layer do."""
+    torch.manual_seed(3)
+    made = deepem(box=box, norm=False).eval()
+    for layer in (made.features[0], made.features[2], made.features[4]):
+        layer[0].weight.data *= 6
+    last = [m for m in made.features if isinstance(m, torch.nn.AvgPool2d)][-1]
+    images = torch.randn(5, 1, made.field, made.field)
+    scores = made(images)
+    assert scores.std() > 2e-3
+    last.stride, made.head.dilation = 2, (1, 1)
+    assert receptive_field(torch.nn.Sequential(made.features, made.head)) == (made.field, 8)
+    torch.testing.assert_close(made(images), scores)
+
+
+def test_a_box_belongs_to_the_networks_that_have_one() -> None:
+    with pytest.raises(ValueError, match="small has no box"):
+        build(NetworkSettings(box=31))
+
+
+def test_outputs_are_averaged_as_sigmoids_where_the_network_wants_it() -> None:
+    logits = [torch.tensor([4.0, 40.0, -90.0]), torch.tensor([-1.0, -40.0, -95.0])]
+    mean = torch.stack([one.double().sigmoid() for one in logits]).mean(0)
+    expected = mean.log() - (1 - mean).log()
+    torch.testing.assert_close(mean_output(logits).double(), expected, rtol=1e-5, atol=1e-5)
+    made = network("deepem", seed=1)
+    image = np.random.default_rng(0).normal(0, 5, size=(61, 85)).astype("f4")
+    made.head.weight.data *= 10
+    turns = [np.rot90(score_image(made, np.rot90(image, k).copy()), -k) for k in range(4)]
+    outputs = 1 / (1 + np.exp(-np.array(turns, "f8")))
+    scores = score_image(made, image, symmetries="four")
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), outputs.mean(0), atol=1e-5)
+    assert not np.allclose(scores, np.mean(turns, 0), atol=1e-3)

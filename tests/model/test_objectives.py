@@ -118,6 +118,14 @@ def test_ge_binomial_prefers_the_expected_number_of_confident_scores() -> None:
     assert min(range(40), key=value) == 10
 
 
+def test_the_squared_error_is_that_of_the_outputs() -> None:
+    logits = torch.tensor([2.0, -1.0, 0.5, 3.0, 7.0], dtype=torch.float64)
+    labels = torch.tensor([1, 1, 0, -1, 2])
+    g = 1 / (1 + np.exp(-logits[:4].numpy()))
+    expected = ((g - [1, 1, 0, 0]) ** 2).sum() / (2 * 4)
+    assert objectives.squared_error(logits, labels, 0.3).item() == pytest.approx(expected)
+
+
 def test_cvir_ignores_the_most_confident_share_of_the_unlabelled() -> None:
     logits, labels = minibatch(positives=4, unlabelled=20)
     (gradient,) = torch.autograd.grad(objectives.cvir(logits, labels, 0.25), logits)

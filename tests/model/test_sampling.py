@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.training import (  # noqa: E402
+    BOXES,
     as_labels,
+    draw_boxes,
     draw_patches,
     draw_tiles,
     drawing_of,
@@ -192,3 +194,34 @@ def test_training_asks_cuda_for_the_same_sums_each_time(monkeypatch: pytest.Monk
     regions = sampling.Regions.from_images([labelled((60, 60), [(30, 30)])], 3, 5, CPU)
     next(train_steps(build(NetworkSettings(width=3)), regions, TrainSettings(), 0.1, lambda step: 0.0))
     assert torch.backends.cudnn.deterministic
+
+
+def boxes_of(negatives: list, ignore: float = 20) -> tuple[list[int], torch.Tensor]:
+    image = labelled((90, 80), [(20, 20), (60, 50)], negatives)
+    regions = sampling.Regions.from_images([image], 2, ignore, CPU)
+    batch = draw_boxes(regions, build(NetworkSettings(architecture="deepem", box=17)), torch.Generator())
+    assert batch.images.shape == (2 * BOXES, 1, 17, 17)
+    return batch.classes.flatten().tolist(), batch.images
+
+
+def test_boxes_are_as_many_positives_as_negatives() -> None:
+    positives = [sampling.POSITIVE] * BOXES
+    assert boxes_of([])[0] == positives + [sampling.UNLABELLED] * BOXES
+    half = BOXES // 2
+    expected = positives + [sampling.NEGATIVE] * half + [sampling.UNLABELLED] * half
+    assert boxes_of([(80, 10)])[0] == expected
+    # Where labels leave no room, the labelled negatives are all there is.
+    assert boxes_of([(80, 10)], ignore=200)[0] == positives + [sampling.NEGATIVE] * BOXES
+    with pytest.raises(ValueError, match="label fewer"):
+        boxes_of([], ignore=200)
+
+
+def test_boxes_are_turned_by_right_angles() -> None:
+    image = labelled((60, 60), [(30, 30)])
+    regions = sampling.Regions.from_images([image], 0, 20, CPU)
+    batch = draw_boxes(regions, build(NetworkSettings(architecture="deepem", box=17)), torch.Generator())
+    box = torch.tensor(image.prepared.image[22:39, 22:39])
+    turns = [torch.rot90(box, k) for k in range(4)]
+    which = [[torch.equal(one[0], turn) for turn in turns] for one in batch.images[:BOXES]]
+    assert all(sum(row) == 1 for row in which)
+    assert np.any(which, axis=0).all()

@@ -3,7 +3,7 @@
 An input of exactly the receptive field gives one logit; a larger one gives the logits of all regions
 whose centres lie `stride` pixels apart, which equal the one-by-one logits exactly. Sources: the
 network of Bepler et al. 2018 (`conv31`), its deeper relatives and the residual networks of
-Bepler et al. 2019; `small` is this package's own.
+Bepler et al. 2019; `deepem` of Zhu, Ouyang & Mao 2017; `small` is this package's own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_topaz.choices import ARCHITECTURES
+from napari_topaz.choices import ARCHITECTURES, BOXED
 from napari_topaz.settings import NetworkSettings
 
 
 class Classifier(nn.Module):
-    """Layers without padding, then a 1 × 1 convolution to a logit.
+    """Layers without padding, then a convolution to a logit.
+
+    Parameters
+    ----------
+    layers : list of Module
+        What makes the features.
+    channels : int
+        Of the features.
+    head : Conv2d, optional
+        The last layer; 1 × 1 where not given.
 
     Attributes
     ----------
@@ -26,14 +35,23 @@ class Classifier(nn.Module):
         Distance of neighbouring outputs, pixels.
     channels : int
         Of the features, before the last layer.
+    averages_outputs : bool
+        Whether scores of several images of a region are averaged as outputs (sigmoids), not as logits.
     """
 
-    def __init__(self, layers: list[nn.Module], channels: int) -> None:
+    averages_outputs = False
+
+    def __init__(self, layers: list[nn.Module], channels: int, head: nn.Conv2d | None = None) -> None:
         super().__init__()
         self.features = nn.Sequential(*layers)
-        self.head = nn.Conv2d(channels, 1, 1)
+        self.head = nn.Conv2d(channels, 1, 1) if head is None else head
         self.channels = channels
-        self.field, self.stride = receptive_field(self.features)
+        self.field, self.stride = receptive_field(nn.Sequential(self.features, self.head))
+
+    @property
+    def keeps_features(self) -> bool:
+        """Whether every region has features of its own, from which it could be drawn again."""
+        return self.head.kernel_size == (1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of shape (b, rows, columns) of images of shape (b, 1, height, width)."""
@@ -72,10 +90,13 @@ class Residual(nn.Module):
 
 
 def receptive_field(layers: nn.Module) -> tuple[int, int]:
-    """Receptive field and stride of a chain of convolutions without padding (odd kernels)."""
+    """Receptive field and stride of a chain of convolutions and mean poolings without padding."""
     field, stride = 1, 1
     for module in layers.children():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.AvgPool2d):
+            kernel, step = int(str(module.kernel_size)), int(str(module.stride))  # torch: int or tuple
+            field, stride = field + (kernel - 1) * stride, stride * step
+        elif isinstance(module, nn.Conv2d):
             field += (module.kernel_size[0] - 1) * module.dilation[0] * stride
             stride *= module.stride[0]
         elif isinstance(module, Residual):
@@ -166,11 +187,57 @@ def resnet16(width: int = 32, *, norm: bool = True) -> Classifier:
     return Classifier([*layers, _conv(2 * u, 4 * u, 5, norm=norm)], 4 * u)
 
 
+#: Of `deepem`: edge of its box where none is given, 1.5 particles of 19 px; and the part of a map's edge
+#: that a convolution leaves, 222 of 272 px in the first layer of Zhu et al. 2017, 70 to 90 % everywhere.
+DEEPEM_BOX, CONVOLVED = 29, 222 / 272
+
+
+def odd_box(box: float) -> int:
+    """Return the nearest odd edge that is no smaller than `box` whole pixels: a box has a middle pixel."""
+    return 2 * (round(box) // 2) + 1
+
+
+def deepem_kernels(box: int) -> tuple[int, int, int, int]:
+    """Kernels of the three convolutions and of the full layer, for boxes of `box` pixels (odd).
+
+    A convolution leaves about 82 % of its input's edge, and an even number of pixels, so that the
+    pooling behind it divides evenly. Box 273: kernel 52, maps of 222.
+    """
+    kernels, edge = [], box
+    for _ in range(3):
+        left = max(2, 2 * min(round(CONVOLVED * edge / 2), (edge - 1) // 2))
+        kernels.append(edge - left + 1)
+        edge = left // 2
+    return kernels[0], kernels[1], kernels[2], edge
+
+
+def deepem(width: int = 6, *, norm: bool = True, box: int = DEEPEM_BOX) -> Classifier:
+    """Network of Zhu, Ouyang & Mao 2017: three times convolution and mean pooling, then a full layer.
+
+    The convolutions have `width` and twice 2·`width` maps and sigmoids; the field is the box (an even
+    one gets one more pixel). The last pooling takes every position and the full layer every second one
+    of what it sees (à trous): the outputs are those of the paper's network, moved over the image by 4
+    pixels in place of the 8 that three poolings would make. Batch normalisation is not in the paper.
+    """
+    maps = (1, width, 2 * width, 2 * width)
+    *kernels, full = deepem_kernels(odd_box(box))
+    layers: list[nn.Module] = []
+    for before, after, kernel, step in zip(maps, maps[1:], kernels, (2, 2, 1), strict=False):
+        layers += [_conv(before, after, kernel, norm=norm, act=nn.Sigmoid), nn.AvgPool2d(2, step)]
+    network = Classifier(layers, maps[-1], nn.Conv2d(maps[-1], 1, full, dilation=2))
+    network.averages_outputs = True
+    return network
+
+
 def build(settings: NetworkSettings) -> Classifier:
     """Make the network that the settings name, with fresh weights of torch's generator."""
     if settings.architecture not in ARCHITECTURES:
         raise ValueError(f"No network is called {settings.architecture!r}.")
     make = globals()[settings.architecture]
     given = {} if settings.width is None else {"width": settings.width}
+    if settings.box is not None:
+        if settings.architecture not in BOXED:
+            raise ValueError(f"Network {settings.architecture} has no box; leave --box out.")
+        given["box"] = settings.box
     network: Classifier = make(norm=settings.batch_norm, **given)
     return network

@@ -56,6 +56,14 @@ def pn_pi(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     return prior * positives + (1 - prior) * mean_where(softplus(logits), labels <= 0)
 
 
+def squared_error(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
+    """Return Σ (g − y)² / 2N of Zhu et al. 2017; y is 1 for positives and 0 for all else.
+
+    They have labelled negatives alone; here unlabelled regions are negatives too.
+    """
+    return 0.5 * mean_where((torch.sigmoid(logits) - (labels == 1).to(logits.dtype)) ** 2, labels <= 1)
+
+
 def nnpu(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     """Non-negative risk of Kiryo et al. 2017, π·E_P H(s, 1) + max(0, E_U H(s, 0) − π·E_P H(s, 0)).
 

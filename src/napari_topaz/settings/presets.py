@@ -50,8 +50,27 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+#: Zhu, Ouyang & Mao 2017 (BMC Bioinformatics 18:348).
+DEEPEM: Mapping[str, Mapping[str, Any]] = {
+    "network": {
+        "architecture": "deepem",
+        "width": 6,  # maps of the first layer
+        "batch_norm": True,  # not in the paper
+    },
+    "train": {
+        "objective": "squared-error",
+        "sampling": "boxes",
+        "mirror": False,  # the four rotations by 90° alone
+        "learning_rate": 1e-2,  # of Adam; the paper has plain gradient descent
+        "steps": 100,
+        "symmetries": "four",
+        "beta": 2.0,
+        "deviation_filter": True,
+    },
+}
+
 #: Values by preset, group and option.
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"default": {}, "paper": PAPER}
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"default": {}, "paper": PAPER, "deepem": DEEPEM}
 
 
 def preset_values(name: str, group: str) -> dict[str, Any]:

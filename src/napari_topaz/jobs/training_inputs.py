@@ -1,0 +1,95 @@
+"""What follows for a training from its settings and its training set together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_topaz.choices import BOXED
+from napari_topaz.events import JobError
+from napari_topaz.numerics.deviations import box_deviations, deviations_at
+from napari_topaz.settings import NetworkSettings, TrainSettings
+from napari_topaz.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from napari_topaz.model.networks import Classifier
+    from napari_topaz.model.sampling import Regions
+
+#: Edge of a box, in diameters of the particle; and its bounds in pixels.
+BOX_DIAMETERS, SMALLEST, LARGEST = 1.5, 17, 511
+
+
+def box_edge(training_set: TrainingSet) -> int:
+    """Return the odd edge of the box round a particle, preprocessed pixels."""
+    edge = 2 * (round(BOX_DIAMETERS * 2 * training_set.particle_radius) // 2) + 1
+    return min(max(edge, SMALLEST), LARGEST)
+
+
+def with_box(network: NetworkSettings, training_set: TrainingSet) -> NetworkSettings:
+    """Return the network with the box that suits the particle, where it has one and none is given."""
+    if network.box is not None and network.architecture not in BOXED:
+        raise JobError(f"Network {network.architecture} has no box; leave --box out.")
+    if network.architecture not in BOXED or network.box is not None:
+        return network
+    return network.model_copy(update={"box": box_edge(training_set)})
+
+
+def ignore_radius(training_set: TrainingSet, settings: TrainSettings) -> float:
+    """Return up to where regions round a labelled particle are not unlabelled, preprocessed pixels.
+
+    Boxes that are drawn as negatives lie a whole diameter away: nearer ones show part of the particle.
+    """
+    if settings.sampling == "boxes":
+        return 2 * training_set.particle_radius
+    return training_set.ignore_radius(settings.ignore_flanks)
+
+
+def prior_of(training_set: TrainingSet, settings: TrainSettings) -> float:
+    """Return π of the unlabelled regions, as the objective means it.
+
+    Raises
+    ------
+    JobError
+        Where the objective needs unlabelled particles, and all are labelled.
+    """
+    from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE, WITH_SLACK
+
+    if settings.objective in WHOLE_SAMPLE | ALL_REGIONS:
+        return training_set.prior
+    prior = training_set.unlabelled_prior(ignore_radius(training_set, settings))
+    if prior <= 0 and settings.objective in WITH_SLACK:
+        raise JobError(
+            f"Objective {settings.objective} needs unlabelled particles, but with "
+            f"{training_set.n_labels} labels all of the {training_set.expected:.0f} expected per "
+            f"micrograph are labelled; raise --expected or take objective pn."
+        )
+    return max(prior, 0.0)
+
+
+def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float]:
+    """Return the lowest and the highest standard deviation of the boxes round the labelled particles."""
+    found = [
+        deviations_at(box_deviations(i.prepared.image, box), i.positives)
+        for i in training_set.images
+        if len(i.positives)
+    ]
+    every = np.concatenate(found)
+    return float(every.min()), float(every.max())
+
+
+def refuse_impossible(classifier: Classifier, regions: Regions, settings: TrainSettings) -> None:
+    """Say in one sentence what does not fit together, before the first step.
+
+    Raises
+    ------
+    JobError
+        Where the network keeps nothing to draw regions from, or there are no negatives to draw.
+    """
+    if settings.autoencoder and not classifier.keeps_features:
+        raise JobError("This network has no features to draw a region from; leave --autoencoder out (or 0).")
+    if settings.sampling == "boxes" and not len(regions.negative_pixels) and not regions.has_unlabelled:
+        raise JobError(
+            "No region is a particle's diameter away from every label, so there are no negatives to learn "
+            "from; label some places without a particle, or fewer particles."
+        )
