@@ -100,6 +100,6 @@ def test_full_and_empty_micrographs() -> None:
 
 @pytest.mark.parametrize("shape", ["barrel", "rod"])
 def test_other_shapes(shape: str) -> None:
-    micrograph, truth = simulate(SMALL, 0, shape)
+    micrograph, truth = simulate(SMALL.model_copy(update={"shape": shape}), 0)
     assert len(truth) > 3
     assert (micrograph.pixels != simulate(SMALL, 0)[0].pixels).any()

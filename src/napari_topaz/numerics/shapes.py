@@ -5,11 +5,13 @@ A new shape is one function and one entry of :data:`SHAPES`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 #: Blobs end at this many standard deviations, where a model's size is concerned.
@@ -44,6 +46,12 @@ class Blobs:
         """Distance from the centre to the farthest end of a blob."""
         return float((np.linalg.norm(self.centres, axis=1) + EXTENT * self.widths).max())
 
+    @property
+    def length(self) -> float:
+        """Longest extent: the largest distance of the ends of two blobs."""
+        ends = EXTENT * self.widths
+        return float((cdist(self.centres, self.centres) + ends[:, None] + ends).max())
+
 
 def _globular(rng: np.random.Generator) -> NDArray[np.float64]:
     """Four lobes of different size."""
@@ -72,9 +80,47 @@ def _barrel(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _rod(rng: np.random.Generator) -> NDArray[np.float64]:
     """A slightly bent rod with a knob at one end."""
-    z = np.linspace(-1, 1, 18)
-    stick = np.stack([0.15 * z**2, 0.05 * rng.normal(size=18), z], axis=1)
-    return np.concatenate([stick, [0.15, 0, 1] + 0.35 * _ball(8, rng)])
+    x = np.linspace(-1, 1, 18)
+    stick = np.stack([x, 0.15 * x**2, 0.05 * rng.normal(size=18)], axis=1)
+    return np.concatenate([stick, [0.95, 0.15, 0] + 0.25 * _ball(8, rng)])
+
+
+def _ring(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Eleven subunits round a hole."""
+    angle = 2 * np.pi * np.arange(11) / 11
+    return np.stack([np.cos(angle), np.sin(angle), 0.05 * rng.normal(size=11)], axis=1)
+
+
+def _l_shape(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Two arms at a right angle, the one longer and bent out of the plane."""
+    x, y = np.linspace(0, 1.4, 11), np.linspace(0.14, 1.1, 8)
+    bend = 0.1 * rng.normal()
+    long = np.stack([x, np.zeros(11), bend * x**2], axis=1)
+    return np.concatenate([long, np.stack([np.zeros(8), y, np.zeros(8)], axis=1)])
+
+
+def _y_shape(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Three arms of two domains each, on hinges, like an antibody."""
+    arms = []
+    for turn in 2 * np.pi * np.arange(3) / 3 + 0.2 * rng.normal(size=3):
+        along = np.array([np.cos(turn), np.sin(turn), 0.15 * rng.normal()])
+        domains = np.repeat([0.35, 0.9], 7)[:, None] * along
+        arms.append(domains + 0.22 * _ball(14, rng))
+    return np.concatenate(arms)
+
+
+def _disc(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A flat disc of lipid with a domain of protein on one face."""
+    disc = _ball(70, rng)
+    domain = np.array([0.1, 0, 0.6]) + 0.4 * _ball(20, rng)
+    return np.concatenate([disc * [1, 1, 0.18], domain])
+
+
+def _shell(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A hollow shell: two subunits in each of the 60 asymmetric units of an icosahedron."""
+    subunits = np.array([[0.15, 0.1, 1.0], [0.45, 0.3, 1.0]]) + 0.05 * rng.normal(size=(2, 3))
+    subunits /= np.linalg.norm(subunits, axis=1, keepdims=True)
+    return np.concatenate([turn.apply(subunits) for turn in Rotation.create_group("I")])
 
 
 @dataclass(frozen=True)
@@ -84,22 +130,33 @@ class Shape:
     Attributes
     ----------
     centres : callable
-        Centres of its blobs, shape (n, 3), from a random generator; of a size of about 1.
+        Centres of its blobs, shape (n, 3), from a random generator; of a size of about 1. The third
+        axis is the one along which preferred views look: tall shapes from the top, flat ones from above.
     width : float
         Standard deviation of the blobs, in the unit of the centres.
     filled : float
         Fraction of the sphere of its diameter that it fills.
+    round : bool
+        Whether its diameter is that of the sphere round its centre of mass that holds it; otherwise it
+        is its longest extent.
     """
 
     centres: Callable[[np.random.Generator], NDArray[np.float64]]
     width: float
     filled: float
+    round: bool = False
 
 
+#: By the names of :data:`napari_topaz.choices.SHAPES`.
 SHAPES = {
+    "globular": Shape(_globular, width=0.15, filled=0.4, round=True),
     "barrel": Shape(_barrel, width=0.2, filled=0.4),
-    "globular": Shape(_globular, width=0.15, filled=0.4),
     "rod": Shape(_rod, width=0.15, filled=0.1),
+    "ring": Shape(_ring, width=0.2, filled=0.2),
+    "l-shape": Shape(_l_shape, width=0.14, filled=0.12),
+    "y-shape": Shape(_y_shape, width=0.14, filled=0.15),
+    "disc": Shape(_disc, width=0.15, filled=0.25),
+    "shell": Shape(_shell, width=0.12, filled=0.35),
 }
 
 
@@ -111,7 +168,8 @@ def make_shape(shape: str, diameter: float, rng: np.random.Generator) -> Blobs:
     shape : str
         One of :data:`SHAPES`.
     diameter : float
-        Longest extent, in the unit that the model shall have.
+        Longest extent, in the unit that the model shall have; of a globular one, whose lobes are drawn,
+        the sphere round the centre of mass that holds it (its longest extent is a tenth to a sixth shorter).
     rng : numpy.random.Generator
         Decides what the shape leaves open.
 
@@ -132,13 +190,43 @@ def make_shape(shape: str, diameter: float, rng: np.random.Generator) -> Blobs:
     n = len(centres)
     widths = recipe.width * rng.uniform(0.8, 1.2, n)
     cloud = Blobs(centres, widths, np.full(n, recipe.filled / n)).part(np.ones(n, bool))
-    scale = diameter / 2 / cloud.radius
+    scale = diameter / 2 / cloud.radius if recipe.round else diameter / cloud.length
     return Blobs(cloud.centres * scale, cloud.widths * scale, cloud.weights)
 
 
-def random_view(blobs: Blobs, rng: np.random.Generator) -> Blobs:
-    """Turn a model to a random orientation."""
-    return Blobs(Rotation.random(rng=rng).apply(blobs.centres), blobs.widths, blobs.weights)
+def random_view(blobs: Blobs, rng: np.random.Generator, preference: float = 0.0) -> Blobs:
+    """Turn a model to a random orientation.
+
+    Parameters
+    ----------
+    blobs : Blobs
+    rng : numpy.random.Generator
+        As many numbers are drawn whatever the preference is.
+    preference : float
+        Mean resultant length of the directions of view, which follow a von Mises–Fisher distribution
+        about the model's third axis: 0 is uniform on the sphere, 1 is that axis alone. The angle in
+        the plane of the image is always uniform.
+    """
+    turn = Rotation.random(rng=rng)
+    if preference > 0:
+        before, tilt, after = turn.as_euler("zyz")
+        nearer = math.acos(_concentrate(math.cos(tilt), preference))
+        turn = Rotation.from_euler("zyz", [before, nearer, after])
+    return Blobs(turn.apply(blobs.centres), blobs.widths, blobs.weights)
+
+
+def _concentrate(cosine: float, preference: float) -> float:
+    """Turn a uniform cosine of the tilt into one of a von Mises–Fisher distribution.
+
+    The inverse of its cumulative distribution on the sphere (Wood, Commun. Stat. Simul. 23, 157 (1994));
+    κ of a mean resultant length as by Banerjee et al., JMLR 6, 1345 (2005), eq. 4.4, within 3 %.
+    """
+    if preference >= 1:
+        return 1.0
+    kappa = preference * (3 - preference**2) / (1 - preference**2)
+    share = (cosine + 1) / 2
+    found = 1 + math.log(share + (1 - share) * math.exp(-2 * kappa)) / kappa
+    return min(1.0, max(-1.0, found))
 
 
 def add_projection(canvas: NDArray[np.float32], blobs: Blobs, yx: tuple[float, float], factor: float) -> None:
