@@ -33,6 +33,21 @@ def test_the_target_is_the_middle_of_the_region(architecture: str, outputs: int)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("outputs", "wanted", "drawn"), [(1, None, 40), (1, 9, 9), (4, None, 64), (4, 7, 7)])
+def test_as_many_regions_are_drawn_as_wanted(outputs: int, wanted: int | None, drawn: int) -> None:
+    seen = []
+
+    def decode(features: torch.Tensor) -> torch.Tensor:
+        seen.append(len(features))
+        return torch.zeros(len(features), 1, 31, 31)
+
+    images = torch.ones(40, 1, 31 + 4 * (outputs - 1), 31 + 4 * (outputs - 1))
+    features = torch.zeros(40, 3, outputs, outputs)
+    loss = reconstruction_loss(decode, features, images, 4, torch.Generator(), wanted)
+    assert seen == [drawn]
+    assert loss == 31 * 31
+
+
 def test_the_weight_follows_the_papers() -> None:
     network = build(NetworkSettings(width=6))
     batch = Minibatch(torch.randn(4, 1, 97, 97), torch.zeros(4, 16, 16, dtype=torch.int8))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 #: Height and width of what is reconstructed: the middle of a region.
 RECONSTRUCTED = 31
-#: Regions of a minibatch of tiles that are reconstructed; of patches, all are.
+#: Regions of a minibatch of tiles that are reconstructed where no number is given; of patches, all are.
 REGIONS = 64
 
 
@@ -30,7 +30,12 @@ def decoder(channels: int) -> nn.Sequential:
 
 
 def reconstruction_loss(
-    decode: nn.Module, features: Tensor, images: Tensor, stride: int, generator: torch.Generator
+    decode: nn.Module,
+    features: Tensor,
+    images: Tensor,
+    stride: int,
+    generator: torch.Generator,
+    wanted: int | None = None,
 ) -> Tensor:
     """E‖x − d(f(x))‖²: summed over the pixels of a region, mean over regions.
 
@@ -45,14 +50,19 @@ def reconstruction_loss(
     stride : int
         Of the network.
     generator : torch.Generator
-        Chooses the regions of tiles.
+        Chooses the regions.
+    wanted : int, optional
+        How many regions; :data:`REGIONS` of tiles and all patches where not given.
     """
     m = features.shape[-1]
     margin = (images.shape[-1] - stride * (m - 1) - RECONSTRUCTED) // 2
     regions = images[:, 0, margin:, margin:].unfold(1, RECONSTRUCTED, stride).unfold(2, RECONSTRUCTED, stride)
     total = features.shape[0] * m * m
-    chosen = torch.randint(total, (min(REGIONS, total),), generator=generator, device=features.device)
-    if m == 1:
+    if wanted is None:
+        wanted = total if m == 1 else REGIONS
+    if wanted < total:
+        chosen = torch.randint(total, (wanted,), generator=generator, device=features.device)
+    else:
         chosen = torch.arange(total, device=features.device)
     b, i, j = chosen // (m * m), chosen // m % m, chosen % m
     drawn: Tensor = decode(features[b, :, i, j][:, :, None, None])[:, 0]

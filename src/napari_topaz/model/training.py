@@ -178,6 +178,7 @@ class Loss:
         self._gamma = settings.autoencoder / max(labels, 1) if labels <= AUTOENCODER_LABELS else 0.0
         device = next(network.parameters()).device
         self._decoder = decoder(network.channels).to(device) if self._gamma else None
+        self._reconstructed = settings.reconstructed
 
     def parameters(self) -> list[nn.Parameter]:
         """Weights beside the network's that are trained with it."""
@@ -193,7 +194,9 @@ class Loss:
         if self._decoder is None:
             return loss
         stride = self._network.stride
-        drawn = reconstruction_loss(self._decoder, features, batch.images, stride, generator)
+        drawn = reconstruction_loss(
+            self._decoder, features, batch.images, stride, generator, self._reconstructed
+        )
         return loss + self._gamma * drawn
 
 

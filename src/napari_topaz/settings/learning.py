@@ -82,6 +82,12 @@ class TrainSettings(Settings):
     expected: float | None = option(
         None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
     )
+    estimate_expected: bool = option(
+        False,
+        "Estimate the expected number from the labels first, with a few short trainings; a number that is "
+        "given is where that starts. The labels must be a random sample of the particles.",
+        advanced=True,
+    )
     prior: float | None = option(
         None,
         "Fraction of positive regions π, in place of the expected number.",
@@ -113,6 +119,15 @@ class TrainSettings(Settings):
         step=1,
         ge=0,
         le=1e6,
+        advanced=True,
+    )
+    reconstructed: int | None = option(
+        None,
+        "Regions of a minibatch, chosen at random, that the autoencoder draws again; 64 of tiles and all "
+        "patches where not given. This costs more than all else; fewer estimate the same.",
+        step=16,
+        ge=1,
+        le=100_000,
         advanced=True,
     )
     sampling: str = option("auto", "How regions are drawn.", choices=choices.SAMPLINGS, advanced=True)
