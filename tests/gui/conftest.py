@@ -26,6 +26,14 @@ def micrograph(name: str, seed: int = 0, pixel_size: float | None = PIXEL_SIZE) 
     return Micrograph(name, pixels, pixel_size)
 
 
+@pytest.fixture(autouse=True)
+def user_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where sessions go that cannot lie beside their micrographs: not into the developer's home."""
+    folder = tmp_path_factory.mktemp("user-data")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def workspace() -> Workspace:
     """Two micrographs and a diameter."""

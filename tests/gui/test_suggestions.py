@@ -80,9 +80,9 @@ def test_the_guide_says_what_suggestions_need() -> None:
 # ── in a window ────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"), count=2)
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path / "world", count=2)
 
 
 @pytest.fixture

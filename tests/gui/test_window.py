@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -30,9 +31,16 @@ pytestmark = pytest.mark.gui
 WORLD = SimulateSettings(micrographs=3, size=512, particles=25, dose=60)
 
 
+@pytest.fixture
+def world(simulated, tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A folder of micrographs without a session, and where the particles are."""
+    folder = tmp_path / "world"
+    shutil.copytree(simulated[0], folder)
+    return folder, simulated[1]
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
-    """A folder of micrographs, and where the particles are."""
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
     folder, truth = tmp_path_factory.mktemp("world"), {}
     for index in range(WORLD.micrographs):
         micrograph, picks = simulate(WORLD, index)

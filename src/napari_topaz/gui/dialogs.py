@@ -18,6 +18,11 @@ def ask_folder(parent: QWidget) -> Path | None:
     return _path(QFileDialog.getExistingDirectory(parent, "Folder of micrographs"))
 
 
+def ask_session_folder(parent: QWidget) -> Path | None:
+    """Ask where to keep the session."""
+    return _path(QFileDialog.getExistingDirectory(parent, "Folder to save the session in"))
+
+
 def ask_files(parent: QWidget) -> list[Path]:
     """Ask for micrographs."""
     patterns = " ".join(

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
+from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.options import Options
@@ -52,8 +54,9 @@ class ParticlePicker(QWidget):
         self._viewer = napari_viewer
         session = session_of(napari_viewer)
         self.workspace, self.layers = session.workspace, session.layers
+        self.keeper = session.keeper
         self.job_bar = JobBar()
-        self.opening = Opening(napari_viewer, session, self)
+        self.opening = Opening(napari_viewer, session, self, lambda: self.job_bar.running)
         self.actions_ = Actions(session, self.job_bar, self)
         # While she types a number, each digit is another option.
         self._score_soon = timer(self, self.actions_.score_shown, TYPING)
@@ -104,6 +107,9 @@ class ParticlePicker(QWidget):
         self.micrographs.open_folder.connect(lambda: self._with(ask.ask_folder(self), self._open_folder))
         self.micrographs.open_files.connect(lambda: self.opening.open_paths(ask.ask_files(self)))
         self.micrographs.chosen.connect(self.workspace.show)
+        self.micrographs.session_line.copy.connect(
+            lambda: self._with(ask.ask_session_folder(self), self._copy_session)
+        )
         self.particle.changed.connect(self._take_options)
         self.particle.kind_chosen.connect(self.layers.label_next)
         self.particle.undo.connect(self.workspace.undo)
@@ -128,9 +134,11 @@ class ParticlePicker(QWidget):
         """Listen to actions and jobs; and to workspace and viewer, until the dock is destroyed."""
         self.actions_.training_began.connect(self.training.clear)
         self.actions_.training_event.connect(self.training.on_event)
+        self.actions_.training_event.connect(self.keeper.note_training)
         self.actions_.model_loaded.connect(self._show_history)
         self.opening.shown.connect(self._on_shown)
         self.opening.failed.connect(partial(self.job_bar.say, error=True))
+        self.opening.restored.connect(self._show_history)
         self.job_bar.running_changed.connect(self._look_again)
         workspace = self.workspace
         links: list[tuple[Any, Callable[..., Any]]] = [
@@ -144,6 +152,9 @@ class ParticlePicker(QWidget):
             (workspace.picks_changed, self.judging.refresh),
             (self.judging.targets.changed, self.judging.refresh),
             (workspace.model_changed, self._on_shown),
+            (self.keeper.began, self._on_began),
+            (self.keeper.model_awaited, self.opening.load_model),
+            (self.keeper.status_changed, self._show_session),
             (self.layers.lost_changed, self._look_again),
             (self._viewer.layers.events.inserted, self._on_inserted),
             (self._viewer.events.theme, self._show_theme),
@@ -151,7 +162,9 @@ class ParticlePicker(QWidget):
         for signal, slot in links:
             signal.connect(slot)
         # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(partial(_close_down, links, self.job_bar, self.judging))
+        self.destroyed.connect(
+            partial(_close_down, links, self.job_bar, self.judging, self.opening, self.keeper)
+        )
 
     def _catch_up(self) -> None:
         """Show what is there already: an earlier dock's workspace, layers of the reader."""
@@ -160,6 +173,8 @@ class ParticlePicker(QWidget):
         self._on_files()
         if self.workspace.current is not None:
             self._on_current(self.workspace.current)
+        self._show_session()
+        self.opening.load_model()
         for layer in self._viewer.layers:
             self.opening.offer(layer)
         self._show_state()
@@ -173,6 +188,12 @@ class ParticlePicker(QWidget):
 
     def _open_folder(self, folder: Path) -> None:
         self.opening.open_paths([folder])
+
+    def _copy_session(self, folder: Path) -> None:
+        try:
+            self.keeper.copy_to(folder)
+        except FileError as error:
+            self.job_bar.say(str(error), error=True)
 
     def _take_options(self) -> None:
         try:
@@ -224,6 +245,16 @@ class ParticlePicker(QWidget):
         elif not self.workspace.is_picked(self.layers.shown or ""):
             self._score_soon.start()
         self._look_again()
+
+    def _on_began(self) -> None:
+        """Micrographs were opened in place of all others: curves and messages of those are history."""
+        self.training.clear()
+        self.job_bar.say("")
+        if self.workspace.model is not None:
+            self._show_history(self.workspace.model)
+
+    def _show_session(self) -> None:
+        self.micrographs.session_line.show_status(self.keeper.status)
 
     def _show_history(self, model: Any) -> None:
         self.training.show_history(model.card.history, model.card.best_epoch)
@@ -290,13 +321,20 @@ class ParticlePicker(QWidget):
 
 
 def _close_down(
-    links: list[tuple[Any, Callable[..., Any]]], job_bar: JobBar, judging: Judging, *_: object
+    links: list[tuple[Any, Callable[..., Any]]],
+    job_bar: JobBar,
+    judging: Judging,
+    opening: Opening,
+    keeper: Keeper,
+    *_: object,
 ) -> None:
-    """Stop the job and listen to nothing any more: the dock was destroyed."""
+    """Stop the job, save, and listen to nothing any more: the dock was destroyed."""
     job_bar.close_down()
     judging.latest.close()
+    opening.latest.close()
     for signal, slot in links:
         signal.disconnect(slot)
+    keeper.leave()
 
 
 def _sentence(error: ValidationError) -> str:

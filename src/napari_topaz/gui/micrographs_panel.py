@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_topaz.gui.fold import heading
+from napari_topaz.gui.session_line import SessionLine
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind
 
@@ -123,10 +124,12 @@ class MicrographsPanel(QWidget):
         self._files.setToolTip("Open some micrographs.")
         self.folder_button.clicked.connect(self.open_folder.emit)
         self._files.clicked.connect(self.open_files.emit)
+        self.session_line = SessionLine()
         self.view = self._make_view()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(heading("1 · Micrographs", self.folder_button, self._files))
+        layout.addWidget(self.session_line)
         layout.addWidget(self.view)
 
     def select(self, name: str) -> None:

@@ -11,8 +11,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_topaz.files import find_micrographs
 from napari_topaz.files.errors import FileError
+from napari_topaz.files.session_places import micrographs_of
 from napari_topaz.gui.display import Picture
-from napari_topaz.gui.job_bar import explain
+from napari_topaz.gui.job_bar import Latest, explain
 from napari_topaz.gui.looks import METADATA
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import Source
@@ -34,24 +35,65 @@ class Opening(QObject):
         Another micrograph is drawn.
     failed(str)
         One sentence.
+    restored(PickerModel)
+        The model of the session is there.
     """
 
     shown = Signal()
     failed = Signal(str)
+    restored = Signal(object)
 
-    def __init__(self, viewer: ViewerModel, session: Session, parent: QObject) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        parent: QObject,
+        running: Callable[[], str | None] = lambda: None,
+    ) -> None:
         super().__init__(parent)
         self._viewer, self._session = viewer, session
         self._workspace, self._layers = session.workspace, session.layers
+        self._running = running
+        #: Loads the model of a session in a thread.
+        self.latest = Latest(self)
         self._awaited: Future[Picture] | None = None
         self._offered: list[Layer] = []
         self._poll = timer(self, self._look_for_picture, POLL, repeat=True)
         self._adopt_soon = timer(self, self._adopt_offered)
 
     def open_paths(self, paths: Sequence[str | Path]) -> None:
-        """Open micrographs: files, folders, globs."""
-        if paths:
+        """Open micrographs: files, folders, globs; one folder takes the place of what is open.
+
+        A folder may also be that of a session which lies elsewhere than its micrographs.
+        """
+        if not paths:
+            return
+        folder = Path(paths[0]) if len(paths) == 1 and Path(paths[0]).is_dir() else None
+        if folder is None:
             self._add(lambda: find_micrographs(paths))
+            return
+        try:
+            micrographs, place = micrographs_of(folder)
+        except (FileError, OSError) as error:
+            self.failed.emit(explain(error))
+            return
+        self._add(lambda: find_micrographs([micrographs]), alone=True, place=place)
+
+    def load_model(self) -> None:
+        """Load the model of the session that was restored, if there is one."""
+        path = self._session.keeper.awaited_model
+        if path is None:
+            return
+        self.latest.ask(
+            lambda: _read_model(path),
+            wanted=lambda: path == self._session.keeper.awaited_model,
+            on_done=lambda model: self._take_model(path, model),
+            on_failed=lambda reason: self._session.keeper.miss_model(path, reason),
+        )
+
+    def _take_model(self, path: Path, model: Any) -> None:
+        if self._session.keeper.take_model(path, model):
+            self.restored.emit(model)
 
     def offer(self, layer: Layer) -> None:
         """Take over the micrographs of a layer that our reader or the sample data made."""
@@ -65,9 +107,11 @@ class Opening(QObject):
         if self._awaited is not None:
             self._poll.start()
 
-    def _add(self, find: Callable[[], Iterable[Source]]) -> bool:
+    def _add(
+        self, find: Callable[[], Iterable[Source]], *, alone: bool = False, place: Path | None = None
+    ) -> bool:
         try:
-            self._workspace.add(find())
+            self._session.keeper.open(list(find()), alone=alone, place=place, busy=self._running())
         except (FileError, OSError) as error:
             self.failed.emit(explain(error))
             return False
@@ -115,6 +159,12 @@ class Opening(QObject):
             for source in self._workspace.neighbours(picture.name):
                 self._picture_of(source)
             self.shown.emit()
+
+
+def _read_model(path: Path) -> Any:
+    from napari_topaz.jobs.pick import load_model
+
+    return load_model(str(path), device="cpu")
 
 
 def timer(parent: QObject, slot: Callable[[], Any], ms: int = 0, *, repeat: bool = False) -> QTimer:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from pydantic import ValidationError
 
 from napari_topaz.gui.display import DisplaySettings
 from napari_topaz.settings import (
@@ -11,6 +15,7 @@ from napari_topaz.settings import (
     PreprocessSettings,
     ReferenceSettings,
     RunSettings,
+    Settings,
     TrainSettings,
 )
 
@@ -31,3 +36,41 @@ class Options:
     def thresholds(self) -> tuple[float | None, float | None]:
         """What she chose for picks of the model and for suggestions."""
         return self.pick.threshold, self.reference.threshold
+
+    def finds_other_peaks(self, new: Options, *, as_model_states: bool) -> bool:
+        """Whether other peaks would be found with new options; the threshold only selects from them.
+
+        `as_model_states`: the preprocessing is the model's, not that of the options.
+        """
+        if not as_model_states and self.preprocess != new.preprocess:
+            return True
+        same_threshold = self.pick.model_copy(update={"threshold": new.pick.threshold})
+        return same_threshold != new.pick or self.preprocess.pixel_size != new.preprocess.pixel_size
+
+
+def plain(options: Options) -> dict[str, dict[str, Any]]:
+    """Return all settings as plain values, by group and name."""
+    return {group.name: getattr(options, group.name).model_dump() for group in fields(options)}
+
+
+def options_of(values: Mapping[str, Mapping[str, Any]]) -> tuple[Options, list[str]]:
+    """Return the options that :func:`plain` described, and the names of those that make no sense.
+
+    What is missing or makes no sense is as by default: a file may be of another version.
+    """
+    groups, refused = {}, []
+    for group in fields(Options):
+        settings = type(getattr(Options(), group.name))
+        given = values.get(group.name, {})
+        kept = {name: value for name, value in given.items() if _fits(settings, {name: value})}
+        refused += [f"{group.name}.{name}" for name in given if name not in kept]
+        groups[group.name] = settings.model_validate(kept if _fits(settings, kept) else {})
+    return Options(**groups), refused
+
+
+def _fits(settings: type[Settings], values: Mapping[str, Any]) -> bool:
+    try:
+        settings.model_validate(values)
+    except ValidationError:
+        return False
+    return True

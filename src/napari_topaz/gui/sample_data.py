@@ -22,10 +22,19 @@ def simulated_micrographs() -> list[LayerData]:
     return [layer_of(read_micrograph(files[0]), files, diameter=SETTINGS.diameter)]
 
 
+def is_sample(folder: Path) -> bool:
+    """Whether this is the folder of the sample data."""
+    return folder == _place()
+
+
+def _place() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache.absolute() / "napari-topaz" / f"sample-{__version__}"
+
+
 def _folder() -> Path:
     """Simulated micrographs in the user's cache; made on first use."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "napari-topaz" / f"sample-{__version__}"
+    folder = _place()
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Whole or not at all: another napari may be doing the same.

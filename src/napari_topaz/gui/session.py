@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari_topaz.gui.display import Gallery
+from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.layers import Layers
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
@@ -34,6 +35,8 @@ class Session:
         self.layers = Layers(viewer, self.workspace)
         self.gallery = Gallery()
         self.prepared = PreparedCache()
+        #: Saves the workspace by itself.
+        self.keeper = Keeper(self.workspace, self.layers, self.targets)
         for key, action in KEYS.items():
             viewer.bind_key(key, _calling(action, self.workspace), overwrite=True)
 

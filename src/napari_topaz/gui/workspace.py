@@ -7,7 +7,7 @@ changed. It outlives the dock: closing and reopening the dock loses nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from psygnal import Signal
 
 from napari_topaz.files import read_header
 from napari_topaz.files.errors import FileError
+from napari_topaz.gui.label_book import LabelBook, relabelled
 from napari_topaz.gui.nearness import near_to, scores_at
 from napari_topaz.gui.options import Options
 from napari_topaz.micrograph import Micrograph, MicrographFile
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 Source = MicrographFile | Micrograph
 
-#: Steps that Undo can go back.
-UNDO_DEPTH = 200
 #: Peaks kept of one micrograph, the best ones.
 MOST_CANDIDATES = 10_000
 #: A click this close to a label (in particle diameters) means that label.
@@ -71,7 +70,7 @@ class Workspace:
         self._saved_changes = 0
         self._sources: dict[str, Source] = {}
         self._headers: dict[str, float | None] = {}
-        self._labels: dict[str, Picks] = {}
+        self._labels = LabelBook()
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
         self._stale: set[str | None] = set()
@@ -79,7 +78,6 @@ class Workspace:
         self.suggested: dict[str | None, float] = {}
         #: Counts how often picks were forgotten: what was begun before must not count after.
         self.forgotten = 0
-        self._undo: list[tuple[str, Picks]] = []
 
     # -- micrographs ------------------------------------------------------------------------------
 
@@ -114,6 +112,27 @@ class Workspace:
         if self.current is None and self._sources:
             self.show(next(iter(self._sources)))
         return len(new)
+
+    def begin(
+        self,
+        sources: Iterable[Source],
+        labels: Mapping[str, Picks] | None = None,
+        current: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """Have these micrographs in place of all others, with their labels and some other settings."""
+        self._sources = {source.name: source for source in sources}
+        self._labels = LabelBook(labels)
+        self._headers.clear()
+        self._candidates.clear()
+        self._free.clear()
+        self._stale.clear()
+        self.suggested.clear()
+        self.forgotten += 1
+        self.current = self.saved_to = None
+        self.files_changed.emit()
+        self.change(**settings)
+        self.show(current if current in self._sources else next(iter(self._sources)))
 
     def show(self, name: str) -> None:
         """Show another micrograph."""
@@ -167,7 +186,8 @@ class Workspace:
         if old.preprocess != new.preprocess:
             self._free.clear()  # how close a pick is to a label depends on the diameter
         self.changes += old.pick != new.pick
-        if _peaks_differ(old, new, self.model):
+        stated = self.model is None or self.model.knows_preprocessing
+        if old.finds_other_peaks(new, as_model_states=stated):
             self._forget_picks()
         self.options_changed.emit(old, new)
 
@@ -189,44 +209,40 @@ class Workspace:
 
     def labels(self, name: str) -> Picks:
         """Labels of one micrograph, of both kinds."""
-        return self._labels.get(name, Picks())
+        return self._labels.of(name)
 
     @property
     def all_labels(self) -> dict[str, Picks]:
         """Labels of all micrographs that have some."""
-        return {name: labels for name, labels in self._labels.items() if len(labels)}
+        return self._labels.among(self._sources)
+
+    @property
+    def kept_labels(self) -> dict[str, Picks]:
+        """These, and the labels of micrographs that are not open."""
+        return self._labels.all
 
     def set_labels(self, name: str, labels: Picks) -> None:
         """Replace the labels of one micrograph; :meth:`undo` brings the old ones back."""
-        self._undo = [*self._undo, (name, self.labels(name))][-UNDO_DEPTH:]
-        self._put_labels(name, labels)
+        self._labels.put(name, labels)
+        self._labels_are_new(name)
 
     def undo(self) -> str | None:
         """Take the last change of labels back; returns the micrograph's name, or None."""
-        if not self._undo:
-            return None
-        name, labels = self._undo.pop()
-        self._put_labels(name, labels)
+        if (name := self._labels.take_back()) is not None:
+            self._labels_are_new(name)
         return name
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a change of labels to take back."""
-        return bool(self._undo)
+        return self._labels.can_take_back
 
     def label(self, name: str, yx: ArrayLike, kind: Kind) -> None:
-        """Add labels of one kind; where there is a label already, it becomes of that kind.
+        """Add labels of one kind, see :func:`relabelled`."""
+        reach = SAME_PARTICLE * (self.diameter(name) or 0.0)
+        self.set_labels(name, relabelled(self.labels(name), Picks.labels(yx, kind), reach))
 
-        A label of the same kind that is hit again is removed: a second click takes back the first.
-        """
-        new, old = Picks.labels(yx, kind), self.labels(name)
-        near = near_to(old.yx, new.yx, SAME_PARTICLE * (self.diameter(name) or 0.0))
-        hit_again = near & (old.kinds == kind)
-        again = near_to(new.yx, old[hit_again].yx, SAME_PARTICLE * (self.diameter(name) or 0.0))
-        self.set_labels(name, old[~near] + new[~again])
-
-    def _put_labels(self, name: str, labels: Picks) -> None:
-        self._labels[name] = labels
+    def _labels_are_new(self, name: str) -> None:
         self._free.pop(name, None)
         self.changes += 1
         self.labels_changed.emit(name)
@@ -326,14 +342,6 @@ class Workspace:
     def _count(self, name: str, candidates: Picks) -> int:
         threshold = np.float32(self.threshold_of(name))
         return int(np.searchsorted(-candidates.scores, -threshold, side="right"))
-
-
-def _peaks_differ(old: Options, new: Options, model: PickerModel | None) -> bool:
-    """Whether other peaks would be found with the new options; the threshold only selects from them."""
-    if model is not None and not model.knows_preprocessing and old.preprocess != new.preprocess:
-        return True
-    same_threshold = old.pick.model_copy(update={"threshold": new.pick.threshold})
-    return same_threshold != new.pick or old.preprocess.pixel_size != new.preprocess.pixel_size
 
 
 def _path(source: Source) -> str:

@@ -1,0 +1,69 @@
+"""Labels of all micrographs, and the way back from each change of them. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import numpy as np
+
+from napari_topaz.gui.nearness import near_to
+from napari_topaz.picks import Picks
+
+#: Steps that Undo can go back.
+UNDO_DEPTH = 200
+
+
+class LabelBook:
+    """Labels by micrograph name, also of micrographs that are not open.
+
+    Parameters
+    ----------
+    labels : mapping of str to Picks
+        To begin with.
+    """
+
+    def __init__(self, labels: Mapping[str, Picks] | None = None) -> None:
+        self._of: dict[str, Picks] = dict(labels or {})
+        self._before: list[tuple[str, Picks]] = []
+
+    def of(self, name: str) -> Picks:
+        """Labels of one micrograph, of both kinds."""
+        return self._of.get(name, Picks())
+
+    def among(self, names: Container[str]) -> dict[str, Picks]:
+        """Labels of those micrographs that have some."""
+        return {name: labels for name, labels in self._of.items() if len(labels) and name in names}
+
+    @property
+    def all(self) -> dict[str, Picks]:
+        """Labels of all that have some, open or not."""
+        return {name: labels for name, labels in self._of.items() if len(labels)}
+
+    def put(self, name: str, labels: Picks) -> None:
+        """Replace the labels of one micrograph."""
+        self._before = [*self._before, (name, self.of(name))][-UNDO_DEPTH:]
+        self._of[name] = labels
+
+    def take_back(self) -> str | None:
+        """Take the last change back; returns the micrograph's name, or None where there is none."""
+        if not self._before:
+            return None
+        name, self._of[name] = self._before.pop()
+        return name
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._before)
+
+
+def relabelled(old: Picks, new: Picks, reach: float) -> Picks:
+    """Return labels with new ones, all of one kind; where there was one, it becomes of that kind.
+
+    A label of the same kind that is hit again is removed: a second click takes back the first. `reach`
+    is how near that is, in pixels.
+    """
+    near = near_to(old.yx, new.yx, reach)
+    hit_again = near & np.isin(old.kinds, new.kinds)
+    again = near_to(new.yx, old[hit_again].yx, reach)
+    return old[~near] + new[~again]
