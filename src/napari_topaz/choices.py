@@ -57,11 +57,13 @@ SYMMETRIES = {
 PRESETS = {
     "default": "quick, on tiles, also with a few labels",
     "paper": "the hyperparameters of Bepler et al.: slow without a GPU",
+    "deepem": "boxes, their network and their filter of picks, as Zhu et al. 2017",
 }
 
 #: Normalisations by name; see :mod:`napari_topaz.numerics.normalise`.
 NORMALISATIONS = {
     "gmm": "brighter component of a mixture of two Gaussians, per micrograph",
+    "gmm-dataset": "dominant component of one mixture for all micrographs, each with its own scale",
     "affine": "mean and standard deviation, per micrograph",
     "none": "as stored",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from napari_topaz.micrograph import Micrograph
 from napari_topaz.numerics.normalise import clip_outliers, normalise
 from napari_topaz.numerics.rescale import fourier_crop, small_shape
 from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings.fitted import FittedPreprocess
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,5 +105,18 @@ def prepare(micrograph: Micrograph, settings: PreprocessSettings) -> Prepared:
         raise ValueError(f"{micrograph.name}: {error}") from error
     small = fourier_crop(clipped, small_shape(micrograph.shape, factor))
     del clipped
-    image = normalise(small, settings.normalise).image
-    return Prepared(micrograph.name, image, micrograph.shape, pixel_size)
+    return normalised(Prepared(micrograph.name, small, micrograph.shape, pixel_size), settings)
+
+
+def normalised(prepared: Prepared, settings: PreprocessSettings) -> Prepared:
+    """Normalise a micrograph that is clipped and downsampled already.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        With the pixels as they were downsampled.
+    settings : PreprocessSettings
+        For ``gmm-dataset`` with the mixture; without one the micrograph is a dataset of its own.
+    """
+    mixture = settings.mixture if isinstance(settings, FittedPreprocess) else None
+    return replace(prepared, image=normalise(prepared.image, settings.normalise, mixture).image)

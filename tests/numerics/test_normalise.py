@@ -84,7 +84,7 @@ def test_affine_and_none() -> None:
     np.testing.assert_allclose(found.image * found.std + found.mean, image, rtol=1e-5)
     np.testing.assert_array_equal(normalise(image, "none").image, image)
     assert MOMENTS.keys() == NORMALISATIONS.keys()
-    with pytest.raises(ValueError, match="gmm, affine, none"):
+    with pytest.raises(ValueError, match="gmm, gmm-dataset, affine, none"):
         normalise(image, "quantile")
 
 

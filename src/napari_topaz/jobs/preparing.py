@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 from weakref import ref
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_topaz.events import Job, Progress, Started, StopToken, Warned
 from napari_topaz.files import read_micrograph
 from napari_topaz.micrograph import Micrograph, MicrographFile
-from napari_topaz.preprocess import Prepared, prepare
+from napari_topaz.numerics.dataset_mixture import fit_dataset
+from napari_topaz.numerics.histograms import histogram_of
+from napari_topaz.preprocess import Prepared, normalised, prepare
 from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings.fitted import FittedPreprocess
 
 Source = MicrographFile | Micrograph
+
+#: The normalisation that needs to see all micrographs before the first one.
+ONE_MIXTURE = "gmm-dataset"
+CENTRED = (
+    "The pixels of the micrographs lie round zero, so that their means do not tell how bright one is; "
+    "gmm-dataset scales them by their root mean squares instead, and gmm may suit them better."
+)
 
 
 class PreparedCache:
@@ -36,6 +50,8 @@ class PreparedCache:
 
     def prepare(self, source: Source, settings: PreprocessSettings) -> Prepared:
         """Read and preprocess `source`, or return what is kept of an earlier call."""
+        if isinstance(settings, FittedPreprocess):  # kept once, however often the dataset is fitted again
+            return normalised(self.prepare(source, not_normalised(settings)), settings)
         key = (source if isinstance(source, MicrographFile) else id(source), settings)
         with self._lock:
             found = self._kept.get(key)
@@ -77,6 +93,56 @@ def prepare_all(
     list of Prepared
         In the order of `sources`; shorter where `stop` was set.
     """
+    prepared, _ = yield from prepare_dataset(sources, settings, stop=stop, cache=cache)
+    return prepared
+
+
+def prepare_dataset(
+    sources: Sequence[Source],
+    settings: PreprocessSettings,
+    *,
+    stop: StopToken | None = None,
+    cache: PreparedCache | None = None,
+) -> Job[tuple[list[Prepared], PreprocessSettings]]:
+    """Do the same, and return the settings that prepare another micrograph alike, too.
+
+    With ``gmm-dataset`` these micrographs are the dataset, and its mixture is in those settings;
+    settings that have a mixture are taken as they are.
+    """
+    if settings.normalise != ONE_MIXTURE or isinstance(settings, FittedPreprocess):
+        return (yield from _prepare_each(sources, settings, stop, cache)), settings
+    prepared = yield from _prepare_each(sources, not_normalised(settings), stop, cache)
+    if not prepared:
+        return prepared, settings
+    fitted = yield from with_mixture(settings, [histogram_of(p.image) for p in prepared])
+    return [normalised(p, fitted) for p in prepared], fitted
+
+
+def with_mixture(
+    settings: PreprocessSettings, histograms: Sequence[NDArray[np.float64]]
+) -> Job[FittedPreprocess]:
+    """Fit one mixture to the histograms of a dataset, and add it to the settings."""
+    mixture = fit_dataset(histograms).mixture
+    if mixture.by_rms:
+        yield Warned(CENTRED)
+    return FittedPreprocess(**_options(settings), mixture=mixture)
+
+
+def not_normalised(settings: PreprocessSettings) -> PreprocessSettings:
+    """Return settings that only clip and downsample."""
+    return PreprocessSettings(**_options(settings) | {"normalise": "none"})
+
+
+def _options(settings: PreprocessSettings) -> dict[str, Any]:
+    return settings.model_dump(include=set(PreprocessSettings.model_fields))
+
+
+def _prepare_each(
+    sources: Sequence[Source],
+    settings: PreprocessSettings,
+    stop: StopToken | None,
+    cache: PreparedCache | None,
+) -> Job[list[Prepared]]:
     yield Started("Preparing micrographs", len(sources))
     done: list[Prepared] = []
     for n, source in enumerate(sources, 1):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_topaz.events import Event, Job, JobError, Saved, StopToken
+from napari_topaz.events import Event, Job, JobError, MicrographDone, Progress, Saved, StopToken
 from napari_topaz.files import write_mrc
-from napari_topaz.jobs.preparing import Source
+from napari_topaz.jobs.preparing import ONE_MIXTURE, Source, not_normalised, with_mixture
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.micrograph import MicrographFile
+from napari_topaz.numerics.histograms import histogram_of
 from napari_topaz.preprocess import Prepared
-from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings import PreprocessSettings, ScaleSettings
+from napari_topaz.settings.fitted import FittedPreprocess
 
 
 def preprocess(
@@ -22,6 +26,7 @@ def preprocess(
     output: str | Path,
     *,
     stop: StopToken | None = None,
+    scale: ScaleSettings | None = None,
 ) -> Job[list[Path]]:
     """Write ``output/NAME.mrc`` for each micrograph: clipped, downsampled, normalised.
 
@@ -35,10 +40,12 @@ def preprocess(
         Folder, made where it is missing.
     stop : StopToken, optional
         Where set, the files so far are returned.
+    scale : ScaleSettings, optional
+        Which processes do the work; this one where not given.
 
     Yields
     ------
-    Started, Saved, MicrographDone
+    Started, Warned, Saved, MicrographDone
 
     Returns
     -------
@@ -50,8 +57,7 @@ def preprocess(
     JobError
         Where a micrograph would be overwritten, or all fail.
     """
-    targets = {f.name: Path(output) / f"{f.name}.mrc" for f in files}
-    _refuse_overwriting(files, targets.values())
+    targets = preprocess_targets(files, output)
     written: list[Path] = []
 
     def keep(name: str, prepared: Prepared) -> Iterable[Event]:
@@ -60,8 +66,65 @@ def preprocess(
         written.append(targets[name])
         yield Saved(str(targets[name]))
 
-    yield from over_micrographs("Preprocessing", files, settings, _itself, keep=keep, stop=stop)
+    settings = yield from fitted(files, settings, stop=stop, scale=scale)
+    yield from over_micrographs("Preprocessing", files, settings, _itself, keep=keep, stop=stop, scale=scale)
     return written
+
+
+def preprocess_targets(files: Sequence[Source], output: str | Path) -> dict[str, Path]:
+    """Return the files that :func:`preprocess` would write, by name of their micrograph.
+
+    Raises
+    ------
+    JobError
+        Where one of them is a micrograph itself.
+    """
+    targets = {f.name: Path(output) / f"{f.name}.mrc" for f in files}
+    _refuse_overwriting(files, targets.values())
+    return targets
+
+
+def fitted(
+    files: Sequence[Source],
+    settings: PreprocessSettings,
+    *,
+    stop: StopToken | None = None,
+    scale: ScaleSettings | None = None,
+) -> Job[PreprocessSettings]:
+    """Go over the dataset once for ``gmm-dataset``, with one micrograph and all histograms in memory.
+
+    Returns
+    -------
+    PreprocessSettings
+        With the mixture; as they came for the other normalisations.
+    """
+    if settings.normalise != ONE_MIXTURE or isinstance(settings, FittedPreprocess):
+        return settings
+    histograms: list[NDArray[np.float64]] = []
+
+    def keep(name: str, histogram: NDArray[np.float64]) -> Iterable[Event]:
+        histograms.append(histogram)
+        return ()
+
+    plain = not_normalised(settings)
+    first = over_micrographs("Fitting", files, plain, _histogram, keep=keep, stop=stop, scale=scale)
+    yield from _as_progress(first, len(files))
+    return (yield from with_mixture(settings, histograms)) if histograms else settings
+
+
+def _as_progress(job: Job[Any], total: int) -> Job[None]:
+    """Pass a job on without its results: what is broken is told when its turn comes again."""
+    done = 0
+    for event in job:
+        if isinstance(event, MicrographDone):
+            done += 1
+            yield Progress(done, total, event.name)
+        else:
+            yield event
+
+
+def _histogram(prepared: Prepared) -> NDArray[np.float64]:
+    return histogram_of(prepared.image)
 
 
 def _itself(prepared: Prepared) -> Prepared:

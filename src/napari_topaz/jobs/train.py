@@ -10,7 +10,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
-from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
+from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
+from napari_topaz.jobs.training_inputs import (
+    box_edge,
+    deviation_range,
+    ignore_radius,
+    prior_of,
+    refuse_impossible,
+    with_box,
+)
 from napari_topaz.jobs.validation import Validation, validate
 from napari_topaz.jobs.warm_start import network_of, origin_of, preprocess_of, settings_of
 from napari_topaz.picks import Picks
@@ -89,11 +97,15 @@ def train_on_files(
         raise JobError("None of the micrographs has a label; label some particles first.")
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
-    prepared = yield from prepare_all(labelled, preprocess, stop=stop, cache=cache)
+    prepared, preprocess = yield from prepare_dataset(labelled, preprocess, stop=stop, cache=cache)
     if stop is not None and stop.is_set():
         raise JobError(STOPPED_EARLY)
     if not prepared:
         raise JobError("None of the labelled micrographs can be used.")
+    if settings.estimate_expected:
+        from napari_topaz.jobs.prior import with_estimate  # which trains, too
+
+        settings = yield from with_estimate(settings, prepared, picks, preprocess, network, device, stop)
     try:
         training_set = build_training_set(
             prepared,
@@ -207,7 +219,7 @@ class _Run:
         from napari_topaz.model.sampling import Regions
         from napari_topaz.model.training import train_steps
 
-        network = network_of(start, network)
+        network = with_box(network_of(start, network), training_set)
         try:
             where = choose_device(device)
         except ValueError as error:
@@ -218,9 +230,10 @@ class _Run:
         if start is not None:
             classifier.load_state_dict(start.network.state_dict())
         classifier.to(where)
-        prior = _prior(training_set, settings)
-        ignore = training_set.particle_radius
+        prior = prior_of(training_set, settings)
+        ignore = ignore_radius(training_set, settings)
         regions = Regions.from_images(training_set.training, training_set.label_radius, ignore, where)
+        refuse_impossible(classifier, regions, settings)
         card = ModelCard(
             network=network,
             preprocess=preprocess,
@@ -231,6 +244,8 @@ class _Run:
             labels=training_set.n_labels,
             micrographs=len(training_set.images),
             pretrained=origin_of(start),
+            deviation_box=(box := box_edge(training_set)),
+            deviation_range=deviation_range(training_set, box),
         )
         epochs = settings.epochs or planned_epochs(training_set)
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))
@@ -304,19 +319,20 @@ class _Run:
             model=snapshot,
         )
 
-    def validate(self, model: PickerModel, *, symmetries: bool = False) -> Validation:
+    def validate(self, model: PickerModel, *, symmetries: str = "none") -> Validation:
         """On the held-out micrographs; for the threshold alone, on one trained on where there are none."""
         by_labels = sorted(self.training_set.training, key=lambda i: len(i.positives))
         images = self.training_set.validation or by_labels[-1:]
         radius = self.training_set.particle_radius
-        return validate(model, images, self.training_set.expected, radius, symmetries=symmetries)
+        expected, beta = self.training_set.expected, self.settings.beta
+        return validate(model, images, expected, radius, symmetries=symmetries, beta=beta)
 
     def result(self) -> PickerModel:
         if self.best is None or not self.step:
             raise JobError(STOPPED_EARLY)
         try:
-            # Picking averages over the eight symmetries, which narrows the scores: the threshold with it.
-            threshold = self.validate(self.best, symmetries=True).threshold
+            # Picking averages over symmetries, which narrows the scores: the threshold with it.
+            threshold = self.validate(self.best, symmetries=self.settings.symmetries).threshold
         except MemoryError:
             threshold = self.best.card.threshold
         return self.best.with_card(threshold=threshold, history=self.model.card.history)
@@ -331,18 +347,3 @@ def _why_ended(error: Exception) -> str:
     if is_out_of_memory(error):
         return "The device's memory is full; take device cpu, a smaller width or fewer labelled micrographs."
     raise error
-
-
-def _prior(training_set: TrainingSet, settings: TrainSettings) -> float:
-    from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE, WITH_SLACK
-
-    if settings.objective in WHOLE_SAMPLE | ALL_REGIONS:
-        return training_set.prior
-    prior = training_set.unlabelled_prior(training_set.particle_radius)
-    if prior <= 0 and settings.objective in WITH_SLACK:
-        raise JobError(
-            f"Objective {settings.objective} needs unlabelled particles, but with "
-            f"{training_set.n_labels} labels all of the {training_set.expected:.0f} expected per "
-            f"micrograph are labelled; raise --expected or take objective pn."
-        )
-    return max(prior, 0.0)

@@ -45,10 +45,12 @@ def network_of(start: PickerModel | None, network: NetworkSettings | None) -> Ne
 def preprocess_of(start: PickerModel, preprocess: PreprocessSettings) -> PreprocessSettings:
     """Return what is set in `preprocess`, completed by the start's.
 
-    The pixel size is not the start's but that of the micrographs to come.
+    The pixel size is not the start's but that of the micrographs to come, and so is the mixture of
+    ``gmm-dataset``.
     """
     given = {name: getattr(preprocess, name) for name in preprocess.model_fields_set}
-    return start.card.preprocess.model_copy(update={"pixel_size": None} | given)
+    own = start.card.preprocess.model_dump(include=set(PreprocessSettings.model_fields))
+    return PreprocessSettings.model_validate(own | {"pixel_size": None} | given)
 
 
 def settings_of(start: PickerModel | None, settings: TrainSettings | None) -> TrainSettings:

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from napari_topaz import __version__
 from napari_topaz.files.atomic import replace_file
@@ -21,6 +21,7 @@ from napari_topaz.numerics.deviations import box_deviations
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, Settings, TrainSettings
+from napari_topaz.settings.fitted import FittedPreprocess
 
 #: Key of the card in the metadata of a model file.
 CARD_KEY = "napari_topaz"
@@ -65,7 +66,7 @@ class ModelCard(Settings):
     format_version: int = 1
     plugin_version: str = __version__
     network: NetworkSettings
-    preprocess: PreprocessSettings
+    preprocess: FittedPreprocess | PreprocessSettings
     train: TrainSettings
     pixel_size: float | None = None
     expected: float = 0.0
@@ -160,11 +161,17 @@ class PickerModel:
             deviations=deviations,
         )
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel to other processes as weights and card, and arrive on the CPU."""
+        return _rebuilt, (self.card, save(self._tensors()), self.name)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file, whole or not at all; the card is in its metadata."""
         path = Path(path)
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
-        data = save(tensors, {CARD_KEY: self.card.model_dump_json()})
+        data = save(self._tensors(), {CARD_KEY: self.card.model_dump_json()})
         with replace_file(path) as temporary:
             temporary.write_bytes(data)
         return path
@@ -193,6 +200,13 @@ class PickerModel:
         if text is None:
             raise ModelFileError(f"{path} is a safetensors file, but not a model of napari-topaz.")
         return cls(*_assembled(path, text, tensors, torch.device(device)), name=path.name)
+
+
+def _rebuilt(card: ModelCard, data: bytes, name: str) -> PickerModel:
+    """Return the model that :meth:`PickerModel.__reduce__` took apart."""
+    network = build(card.network)
+    network.load_state_dict(load(data))
+    return PickerModel(network.eval(), card, name)
 
 
 def _assembled(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, xlog1py, xlogy
 
 from napari_topaz.choices import NORMALISATIONS
+from napari_topaz.numerics.dataset_mixture import dataset_moments
+from napari_topaz.settings.fitted import DatasetMixture
 
 #: Bins of the histogram the mixture is fitted to.
 BINS = 4096
@@ -241,32 +243,35 @@ def _log_posterior(bins: NDArray[np.float64], parameters: NDArray[np.float64]) -
     return np.asarray(likelihood + prior)
 
 
-def _mixture_moments(image: NDArray[np.float32]) -> tuple[float, float]:
+def _mixture_moments(image: NDArray[np.float32], dataset: DatasetMixture | None) -> tuple[float, float]:
     """Mean and standard deviation of the upper component."""
     mixture = fit_mixture(image)
     # Two values only, for example: each component is a spike, and dividing by its width makes no sense.
     if mixture.std <= 1e-3 * float(image.std(dtype=np.float64)):
-        return _plain_moments(image)
+        return _plain_moments(image, dataset)
     return float(mixture.means[1]), mixture.std
 
 
-def _plain_moments(image: NDArray[np.float32]) -> tuple[float, float]:
+def _plain_moments(image: NDArray[np.float32], dataset: DatasetMixture | None) -> tuple[float, float]:
     return float(image.mean(dtype=np.float64)), float(image.std(dtype=np.float64))
 
 
-def _no_moments(image: NDArray[np.float32]) -> tuple[float, float]:
+def _no_moments(image: NDArray[np.float32], dataset: DatasetMixture | None) -> tuple[float, float]:
     return 0.0, 1.0
 
 
 #: Mean and standard deviation to normalise by, for each of :data:`napari_topaz.choices.NORMALISATIONS`.
-MOMENTS: dict[str, Callable[[NDArray[np.float32]], tuple[float, float]]] = {
+MOMENTS: dict[str, Callable[[NDArray[np.float32], DatasetMixture | None], tuple[float, float]]] = {
     "gmm": _mixture_moments,
+    "gmm-dataset": dataset_moments,
     "affine": _plain_moments,
     "none": _no_moments,
 }
 
 
-def normalise(image: NDArray[np.number], method: str = "gmm") -> Normalised:
+def normalise(
+    image: NDArray[np.number], method: str = "gmm", dataset: DatasetMixture | None = None
+) -> Normalised:
     """Normalise an image.
 
     Parameters
@@ -275,7 +280,11 @@ def normalise(image: NDArray[np.number], method: str = "gmm") -> Normalised:
         NaN and infinite pixels are replaced by the median of the others.
     method : str
         ``gmm`` (mean and standard deviation of the upper component of :func:`fit_mixture`),
+        ``gmm-dataset`` (those of the dominant component of `dataset`, times the image's scale),
         ``affine`` (mean and standard deviation) or ``none``.
+    dataset : DatasetMixture, optional
+        Of :func:`~napari_topaz.numerics.dataset_mixture.fit_dataset`; where it is not given, the
+        image is the whole dataset.
 
     Returns
     -------
@@ -290,7 +299,7 @@ def normalise(image: NDArray[np.number], method: str = "gmm") -> Normalised:
     if method not in MOMENTS:
         raise ValueError(f"Unknown normalisation {method!r}: choose from {', '.join(NORMALISATIONS)}.")
     filled = fill_missing(image)
-    mean, std = MOMENTS[method](filled)
+    mean, std = MOMENTS[method](filled, dataset)
     # A spread below the resolution of float32 is rounding, not signal.
     if std <= 1e-7 * abs(mean):
         std = 1.0
