@@ -21,11 +21,14 @@ COMMANDS = {
     "demo": "learning",
     "simulate": "learning",
     "preprocess": "images",
+    "count": "priors",
+    "cross-validate": "priors",
     "train": "learning",
     "pick": "images",
     "reference": "references",
     "heatmap": "images",
     "evaluate": "judging",
+    "label": "labelling",
     "stack": "stacks",
     "convert": "tables",
     "info": "tables",
@@ -58,7 +61,8 @@ def build_app(*, lazy: bool = True) -> App:
     )
     for position, (name, module) in enumerate(COMMANDS.items()):
         path = f"napari_topaz.cli.{module}"
-        command = f"{path}:{name}" if lazy else getattr(import_module(path), name)
+        function = name.replace("-", "_")
+        command = f"{path}:{function}" if lazy else getattr(import_module(path), function)
         app.command(command, name=name, sort_key=position)
     return app
 
