@@ -15,13 +15,16 @@ from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
 from napari_topaz.jobs.train import planned_epochs, train_on_files  # noqa: E402
+from napari_topaz.jobs.training_inputs import ignore_radius  # noqa: E402
 from napari_topaz.jobs.validation import estimate  # noqa: E402
 from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
+from napari_topaz.numerics.deviations import box_deviations  # noqa: E402
 from napari_topaz.numerics.matching import match  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.preprocess import prepare  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+from napari_topaz.settings.presets import with_preset  # noqa: E402
 from napari_topaz.training_set import build_training_set  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -346,6 +349,36 @@ def test_full_memory_while_validating_keeps_what_was_learnt(micrographs, monkeyp
     assert "memory is full" in of_type(events, Warned)[0].message
 
 
+@pytest.mark.parametrize("how", ["eight", "four", "none"])
+def test_the_threshold_is_of_scores_averaged_as_picking_does(micrographs, monkeypatch, how: str) -> None:
+    real, calls = PickerModel.score, []
+
+    def score(self, prepared, *, symmetries="auto"):
+        calls.append(symmetries)
+        return real(self, prepared, symmetries=symmetries)
+
+    monkeypatch.setattr(PickerModel, "score", score)
+    settings = TINY.model_copy(update={"symmetries": how, "epochs": 1})
+    _, model = run_train(*micrographs, PREPROCESS, settings)
+    assert calls == ["none", how], "an epoch, quickly, and the threshold at the end"
+    assert model.card.train.symmetries == how
+
+
+def test_flanks_of_labels_are_unlabelled_where_that_is_wanted(micrographs, monkeypatch) -> None:
+    from napari_topaz.model.sampling import Regions
+
+    radii, real = [], Regions.from_images.__func__
+
+    def from_images(cls, images, label_radius, ignore_radius, device):
+        radii.append((label_radius, ignore_radius))
+        return real(cls, images, label_radius, ignore_radius, device)
+
+    monkeypatch.setattr(Regions, "from_images", classmethod(from_images))
+    for flanks in (True, False):
+        run_train(*micrographs, PREPROCESS, TINY.model_copy(update={"ignore_flanks": flanks, "epochs": 1}))
+    assert radii == [(3, pytest.approx(8, abs=0.1)), (3, 3)]
+
+
 def test_other_errors_are_not_called_full_memory(micrographs, monkeypatch) -> None:
     monkeypatch.setattr("napari_topaz.model.training.train_steps", failing_after(8, RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
@@ -380,3 +413,63 @@ def test_the_weights_of_pn_do_not_vanish_where_all_particles_are_labelled(microg
     _, model = run_train(*micrographs, PREPROCESS, TINY.model_copy(update={"objective": "pn-pi"}))
     assert priors == [model.card.prior]
     assert priors[0] > 0
+
+
+def test_the_threshold_favours_recall_where_beta_does() -> None:
+    scores = np.linspace(5, -5, 101).astype("f4")
+    hits = np.zeros(101, bool)
+    hits[[0, 3, 6, 9, 14, 20, 28, 40]] = True
+    thresholds = [estimate(scores, hits, 10, 40, beta=beta).threshold for beta in (0.5, 1, 2)]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert thresholds[0] > thresholds[2]
+    assert estimate(scores, hits, 10, 40).threshold == thresholds[1]
+    # All labelled: F_β of the labels themselves. The blur is narrow for labels with one score each.
+    both = np.repeat([3.0, 0.0, -3.0], 10).astype("f4")
+    of_label = np.r_[np.ones(10, bool), np.zeros(20, bool)]
+    assert estimate(both, of_label, 10, 10, beta=2).threshold == pytest.approx(3.0)
+
+
+def test_the_preset_deepem_learns_from_boxes(micrographs, tmp_path: Path) -> None:
+    images, picks = micrographs
+    negatives = Picks.labels([(5, 5), (150, 210)], Kind.NOT_PARTICLE)
+    labels = {name: p[:8] + negatives for name, p in picks.items()}
+    preprocess = with_preset("deepem", PREPROCESS)
+    settings = with_preset("deepem", TrainSettings(expected=12, epochs=3, steps=30))
+    network = with_preset("deepem", NetworkSettings())
+    _, model = run(train_on_files(images, labels, preprocess, settings, network, device="cpu"))
+    card = PickerModel.load(model.save(tmp_path / "deepem.safetensors")).card
+    # 1.5 particles of 16 px, with a middle pixel.
+    assert card.network.box == model.network.field == card.deviation_box == 25
+    assert (card.train.beta, card.train.symmetries, card.train.deviation_filter) == (2.0, "four", True)
+    small = [prepare(m, PREPROCESS) for m in images]
+    deviations = [
+        box_deviations(p.image, 25)[tuple(np.rint(labels[p.name].yx[:8] / p.step_yx).astype(int).T)]
+        for p in small
+    ]
+    np.testing.assert_allclose(card.deviation_range, [np.min(deviations), np.max(deviations)], rtol=0.05)
+    unseen, truth = drawn(9)
+    prepared = prepare(unseen, PREPROCESS)
+    found = extract(model.score(prepared), model.radius(2.0), threshold=model.card.threshold)
+    hits = match(truth.yx, found.yx, 16).hits
+    assert hits.sum() >= 0.8 * len(truth)
+    assert hits.mean() >= 0.5
+
+
+def test_what_does_not_fit_together_is_said_before_the_first_step(micrographs) -> None:
+    images, picks = micrographs
+    boxes = TINY.model_copy(update={"sampling": "boxes"})
+    crowd = {images[0].name: Picks.labels(np.mgrid[0:300:25, 0:420:25].reshape(2, -1).T)}
+    for settings, network, labels, message in (
+        (boxes, NARROW, crowd, "no negatives to learn"),
+        (TINY, NetworkSettings(box=31), picks, "small has no box"),
+        (TINY.model_copy(update={"autoencoder": 10.0}), NetworkSettings(architecture="deepem"), picks, "auto"),
+    ):
+        with pytest.raises(JobError, match=message):
+            run(train_on_files(images, labels, PREPROCESS, settings, network, device="cpu"))
+
+
+def test_negatives_of_boxes_lie_a_diameter_from_every_particle(micrographs) -> None:
+    images, picks = micrographs
+    training_set = build_training_set([prepare(images[0], PREPROCESS)], picks, diameter=16)
+    assert ignore_radius(training_set, TrainSettings(sampling="boxes")) == 16
+    assert ignore_radius(training_set, TrainSettings()) == 8

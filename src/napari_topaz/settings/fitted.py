@@ -1,4 +1,4 @@
-"""What preprocessing has learnt from a dataset, as a model's card keeps it. Not options: found, not chosen."""
+"""What preprocessing has learnt from a dataset, as the card of a model keeps it: found, not chosen."""
 
 from __future__ import annotations
 
