@@ -214,8 +214,10 @@ def tune(options: argparse.Namespace) -> None:
     settings = known_sets(None)["globular"].settings
     assert settings is not None
     micrographs = MicrographSet(TUNING, settings.model_copy(update={"seed": TUNING_SEED}))
-    recipes = [(options.steps, rate) for rate in TUNED_RATES]
-    recipes += [(options.steps * LONGER, options.learning_rate)]
+    chosen = options.learning_rate
+    rates = [chosen, *(rate for rate in TUNED_RATES if rate != chosen)]
+    recipes = [(options.steps, rate) for rate in rates]
+    recipes.insert(1, (options.steps * LONGER, chosen))
     methods = [*OBJECTIVES, "pn" + AUTOENCODER, "ge-binomial" + AUTOENCODER]
     made = {
         (method, *recipe): Cell(TUNING, method, TUNING_LABELS, 0, *recipe, options.width)

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -44,12 +45,14 @@ def row(set_name: str, method: str, labels: int, draw: int, value: float) -> dic
 def test_draws_are_nested_and_shared(papers: ModuleType) -> None:
     draw = module("papers_cells").draw_labels
     truth = {n: Picks.labels(np.arange(60.0).reshape(30, 2) + 100 * k) for k, n in enumerate("abc")}
-    few, many = (draw(truth, ["a", "b"], count, 1) for count in (5, 40))
-    assert sum(map(len, few.values())) == 5
-    assert sum(map(len, many.values())) == 40
-    for name, picks in few.items():
-        assert set(map(tuple, picks.yx)) <= set(map(tuple, many[name].yx))
-    assert "c" not in many
+    drawn = [
+        {tuple(yx) for picks in draw(truth, ["a", "b"], count, 1).values() for yx in picks.yx}
+        for count in (3, 5, 10, 20, 40)
+    ]
+    assert [len(one) for one in drawn] == [3, 5, 10, 20, 40]
+    assert all(few < many for few, many in pairwise(drawn))
+    few = draw(truth, ["a", "b"], 5, 1)
+    assert "c" not in few
     again = draw(truth, ["a", "b"], 5, 1)
     assert all(np.array_equal(again[n].yx, few[n].yx) for n in few)
     other = draw(truth, ["a", "b"], 5, 2)
@@ -90,7 +93,9 @@ def test_every_method_has_a_recipe_of_its_own(papers: ModuleType) -> None:
     assert {m for m, r in papers_own.items() if r.autoencoder} == {m for m in papers_own if "+ae" in m}
 
 
-def test_a_changed_setting_is_another_file(papers: ModuleType, tmp_path: Path) -> None:
+def test_a_changed_setting_is_another_file(
+    papers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cells = module("papers_cells")
     tiny = cells.MicrographSet("tiny", TINY)
     cell = cells.Cell("tiny", "pn", 10, 0, 5, 0.01, 8)
@@ -102,6 +107,8 @@ def test_a_changed_setting_is_another_file(papers: ModuleType, tmp_path: Path) -
     }
     assert len(files) == 4
     assert cell.file(tmp_path, cells.MicrographSet("tiny", TINY)) in files
+    monkeypatch.setattr(cells, "RECONSTRUCTED", 5)  # what the table's options do not say counts, too
+    assert cell.file(tmp_path, tiny) not in files
 
 
 def test_holm(papers: ModuleType) -> None:
