@@ -4,6 +4,7 @@ Each is 12 micrographs of 1024 × 1024 with a particle of 39 px: 19 px after the
 follows from its diameter. Each is hard in one way; pictures and measures are in docs/simulator.md.
 
     python benchmarks/sets.py OUTPUT [SET …]     # one folder each: micrographs (MRC) and particles.star
+    python benchmarks/sets.py --measure          # the table in docs/simulator.md
 """
 
 from __future__ import annotations
@@ -11,8 +12,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+from scipy import ndimage
+
 from napari_topaz.jobs.simulate import simulate
-from napari_topaz.settings import SimulateSettings
+from napari_topaz.numerics.curves import precision_recall
+from napari_topaz.numerics.matching import match
+from napari_topaz.numerics.suppression import suppress
+from napari_topaz.preprocess import prepare
+from napari_topaz.settings import PreprocessSettings, SimulateSettings
+from napari_topaz.simulate import simulate as simulate_one
 
 #: What the sets share; the noise makes single particles hard to see, not invisible.
 COMMON = SimulateSettings(
@@ -27,21 +36,54 @@ def _like(**changes: object) -> SimulateSettings:
 SETS: dict[str, SimulateSettings] = {
     "globular": COMMON,
     "elongated": _like(shape="rod", dose=6.0, spacing=0.6, seed=1),
-    "crowded": _like(shape="barrel", dose=2.0, particles=550, spacing=0.65, seed=2),
+    "crowded": _like(shape="barrel", dose=4.0, particles=550, spacing=0.65, seed=2),
     "contaminated": _like(
-        shape="disc", particles=190, carbon=0.7, contaminations=25.0, gold=8.0, ice_gradient=0.1, seed=3
+        shape="disc",
+        dose=8.0,
+        particles=190,
+        carbon=0.7,
+        contaminations=25.0,
+        gold=8.0,
+        ice_gradient=0.1,
+        seed=3,
     ),
-    "noisy": _like(dose=0.8, seed=4),
+    "noisy": _like(dose=1.2, seed=4),
 }
+
+
+def difference_of_gaussians(settings: SimulateSettings) -> tuple[float, float]:
+    """Average precision on six micrographs, and mean number of particles."""
+    scores, hits, counts = [], [], []
+    for index in range(settings.micrographs):
+        micrograph, truth = simulate_one(settings, index)
+        counts.append(len(truth))
+        if index >= 6:
+            continue
+        prepared = prepare(micrograph, PreprocessSettings(diameter=settings.diameter))
+        image = np.clip(prepared.image, -3, 3)
+        matched = ndimage.gaussian_filter(image, 7.0) - ndimage.gaussian_filter(image, 3.5)
+        ij, found = suppress(matched, 9.0)
+        scores.append(found)
+        hits.append(match(truth.yx / np.array(prepared.step_yx), ij, 4.75).hits)
+    curve = precision_recall(np.concatenate(scores), np.concatenate(hits), sum(counts[:6]))
+    return curve.average_precision, float(np.mean(counts))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, nargs="?")
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all without it")
+    parser.add_argument("--measure", action="store_true")
     options = parser.parse_args()
+    if options.measure:
+        for name, settings in SETS.items():
+            precision, count = difference_of_gaussians(settings)
+            print(f"| {name} | {settings.shape} | {count:.0f} | {precision:.2f} |", flush=True)
+        return
+    if options.output is None:
+        parser.error("Give a folder for the micrographs, or --measure.")
     for unknown in set(options.sets) - set(SETS):
         parser.error(f"{unknown!r} is not a set; choose from {', '.join(SETS)}.")
     for name in options.sets or SETS:

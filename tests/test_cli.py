@@ -20,7 +20,7 @@ from napari_topaz.cli import COMMANDS, main
 from napari_topaz.cli.options import SHOWN, Shown
 from napari_topaz.cli.screen import Screen
 from napari_topaz.events import EpochDone, MicrographDone, Progress, Started, StepDone, Warned
-from napari_topaz.files import read_picks, write_mrc, write_picks
+from napari_topaz.files import read_micrograph, read_picks, write_mrc, write_picks
 from napari_topaz.picks import Picks
 from napari_topaz.settings import (
     NetworkSettings,
@@ -162,6 +162,16 @@ def test_simulate(call, tmp_path) -> None:
     assert said.json["particles"] == sum(len(p) for p in read_picks(tmp_path / "particles.star").values())
 
 
+def test_simulate_a_shape(call, tmp_path) -> None:
+    words = ("--micrographs", 1, "--size", 128, "--particles", 5)
+    written = []
+    for name, more in (("plain", ()), ("rods", ("--shape", "rod", "--zero-mean", "--gold", 3))):
+        assert call("simulate", tmp_path / name, *words, *more).code == 0
+        written.append(read_micrograph(tmp_path / name / "simulated_0000.mrc").pixels)
+    assert (written[0] != written[1]).mean() > 0.9
+    assert abs(written[1].mean(dtype=float)) < 1e-3 * written[0].mean()
+
+
 def test_info(world, model, call, tmp_path) -> None:
     said = call("info", world.files[0].path, model, world.labels, "--json")
     micrograph, network, picks = said.json["files"]
@@ -277,6 +287,8 @@ def test_a_broken_micrograph_fails_the_command_but_not_the_rest(world, model, ca
         ("convert a b.star --scale -1", ["--scale"]),
         ("preprocess m --output o", ["--diameter"]),
         ("simulate o --size 3", ["--size", "64"]),
+        ("simulate o --shape teapot", ["teapot", "globular", "shell"]),
+        ("simulate o --defocus-low 3", ["defocus", "3 µm", "2.8 µm"]),
         ("fly", ["fly"]),
     ],
 )

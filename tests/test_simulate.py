@@ -268,6 +268,12 @@ def test_gold_is_dark_and_not_labelled() -> None:
     assert without.min() > 0.5 * ice
 
 
+def test_gold_lies_elsewhere_in_every_micrograph_and_seed() -> None:
+    gold = like(EMPTY, gold=20)
+    one, *others = (add_gold(empty_canvas(s, i)) for s, i in ((gold, 0), (gold, 1), (like(gold, seed=1), 0)))
+    assert all(one.shape != other.shape or (one != other).any() for other in others)
+
+
 def test_the_ice_gets_thicker_to_one_side() -> None:
     def unevenness(gradient: float) -> float:
         found = [simulate(like(EMPTY, ice_gradient=gradient), i)[0].pixels for i in range(6)]
