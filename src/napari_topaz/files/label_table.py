@@ -22,7 +22,9 @@ def csv_of_labels(labels: Mapping[str, Picks]) -> bytes:
     """Return micrograph, x, y, score, kind; names that are not Unicode keep their bytes."""
     kinds = list(_KINDS)
     text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
+    # A bare carriage return is not quoted by itself, and "#" begins a comment for our other readers.
+    quoting = csv.QUOTE_ALL if any("\r" in name or "#" in name for name in labels) else csv.QUOTE_MINIMAL
+    lines = csv.writer(text, lineterminator="\n", quoting=quoting)
     lines.writerow(_COLUMNS)
     joined = Picks.joined(labels.values())
     names = (name for name, one in labels.items() for _ in range(len(one)))
