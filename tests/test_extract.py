@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,21 @@ def test_everything_lies_inside_and_above_the_threshold(threshold: float) -> Non
 
 def test_an_empty_map_has_no_picks() -> None:
     assert len(extract(a_map(), 30, threshold=100)) == 0
+
+
+def test_picks_whose_box_deviates_too_little_or_too_much_are_dropped() -> None:
+    # Deviation 0 … 29 from left to right: 100 / 7.9 = 12.7, 61 / 7.9 = 7.7 and 200 / 7.9 = 25.3 at the blobs.
+    deviations = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), SHAPE)
+    score_map = replace(a_map(), deviations=deviations)
+    kept = {
+        (0, 100): [0, 1, 2],
+        (10, 100): [0, 2],
+        (0, 20): [0, 1],
+        (7.4, 8.0): [1],  # at the blob, between grid points
+        (7.9, 12.0): [],
+    }
+    for bounds, which in kept.items():
+        picks = extract(score_map, 30, threshold=-1.3, deviations=bounds)
+        np.testing.assert_allclose(picks.yx, CENTRES[which], atol=1)
+    with pytest.raises(ValueError, match="no standard deviations"):
+        extract(a_map(), 30, deviations=(0, 1))

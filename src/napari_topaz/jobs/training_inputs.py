@@ -67,15 +67,21 @@ def prior_of(training_set: TrainingSet, settings: TrainSettings) -> float:
     return max(prior, 0.0)
 
 
-def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float]:
-    """Return the lowest and the highest standard deviation of the boxes round the labelled particles."""
-    found = [
-        deviations_at(box_deviations(i.prepared.image, box), i.positives)
-        for i in training_set.images
-        if len(i.positives)
-    ]
-    every = np.concatenate(found)
-    return float(every.min()), float(every.max())
+def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float] | None:
+    """Return the range of the standard deviations of the boxes round the labelled particles.
+
+    From the lowest to the highest, and at either end a mean gap more: the extremes of a few labels are
+    inside of those of all particles (by that much, were all values in the range as likely). None for a
+    single label.
+    """
+    every = np.concatenate(
+        [deviations_at(box_deviations(i.prepared.image, box), i.positives) for i in training_set.images]
+    )
+    if len(every) < 2:
+        return None
+    low, high = float(every.min()), float(every.max())
+    gap = (high - low) / (len(every) - 1)
+    return low - gap, high + gap
 
 
 def refuse_impossible(classifier: Classifier, regions: Regions, settings: TrainSettings) -> None:

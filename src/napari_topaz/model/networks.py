@@ -37,9 +37,11 @@ class Classifier(nn.Module):
         Of the features, before the last layer.
     averages_outputs : bool
         Whether scores of several images of a region are averaged as outputs (sigmoids), not as logits.
+    keeps_features : bool
+        Whether every region has features of its own, from which an autoencoder can draw it again.
     """
 
-    averages_outputs = False
+    averages_outputs, keeps_features = False, True
 
     def __init__(self, layers: list[nn.Module], channels: int, head: nn.Conv2d | None = None) -> None:
         super().__init__()
@@ -47,11 +49,6 @@ class Classifier(nn.Module):
         self.head = nn.Conv2d(channels, 1, 1) if head is None else head
         self.channels = channels
         self.field, self.stride = receptive_field(nn.Sequential(self.features, self.head))
-
-    @property
-    def keeps_features(self) -> bool:
-        """Whether every region has features of its own, from which it could be drawn again."""
-        return self.head.kernel_size == (1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of shape (b, rows, columns) of images of shape (b, 1, height, width)."""
@@ -225,7 +222,7 @@ def deepem(width: int = 6, *, norm: bool = True, box: int = DEEPEM_BOX) -> Class
     for before, after, kernel, step in zip(maps, maps[1:], kernels, (2, 2, 1), strict=False):
         layers += [_conv(before, after, kernel, norm=norm, act=nn.Sigmoid), nn.AvgPool2d(2, step)]
     network = Classifier(layers, maps[-1], nn.Conv2d(maps[-1], 1, full, dilation=2))
-    network.averages_outputs = True
+    network.averages_outputs, network.keeps_features = True, False
     return network
 
 
