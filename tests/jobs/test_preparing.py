@@ -18,6 +18,7 @@ from napari_topaz.jobs.preparing import (
 )
 from napari_topaz.jobs.preprocess import preprocess
 from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.numerics.normalise import normalise
 from napari_topaz.settings import PreprocessSettings
 from napari_topaz.settings.fitted import FittedPreprocess
 from worlds import run
@@ -64,6 +65,10 @@ def test_a_dataset_is_fitted_once_and_each_micrograph_is_prepared_alike_alone(ca
     for one, source in zip(prepared, sources, strict=True):
         assert one.image[:, 12:].mean() == pytest.approx(0, abs=0.05), "the ice of each"
         np.testing.assert_array_equal(prepare_source(source, fitted).image, one.image)
+        raw = prepare_source(source, not_normalised(DATASET)).image
+        expected = normalise(raw, "gmm-dataset", fitted.mixture).image
+        np.testing.assert_array_equal(one.image, expected)
+        assert not np.array_equal(expected, normalise(raw, "gmm-dataset").image), "of all, not of itself"
         if cache is not None:
             np.testing.assert_array_equal(cache.prepare(source, fitted).image, one.image)
     _, again = run(prepare_all(sources, DATASET, cache=cache))

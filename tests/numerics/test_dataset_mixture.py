@@ -109,6 +109,17 @@ def test_carbon_does_not_shift_the_ice(part: float, dark: tuple[float, float], c
     assert shifted > 0.2, "as it does elsewhere"
 
 
+@pytest.mark.parametrize(("part", "dark"), [(0.9, (30, 3)), (0.8, (20, 2))])
+def test_a_micrograph_that_is_mostly_carbon_is_scaled_by_its_ice(
+    part: float, dark: tuple[float, float]
+) -> None:
+    images = [carbon(0, 0.8, 1), carbon(0.2, 1.0, 2, dark), carbon(0, 1.2, 3), carbon(0, 1.0, 4)]
+    images.append(carbon(part, 1.1, 5, dark))
+    found, planted_ = fit(images), np.array([0.8, 1.0, 1.2, 1.0, 1.1])
+    np.testing.assert_allclose(found.scales, planted_ / planted_.mean(), rtol=0.01)
+    assert scale_of(histogram_of(images[-1]), found.mixture) == pytest.approx(found.scales[-1], rel=0.001)
+
+
 def test_a_dataset_centred_on_zero_is_scaled_by_root_mean_squares() -> None:
     images = [i - i.mean() for i in dataset(0.7)]
     found = fit(images)
@@ -123,6 +134,9 @@ def test_a_dataset_centred_on_zero_is_scaled_by_root_mean_squares() -> None:
 
 def test_means_of_both_signs_count_as_centred() -> None:
     assert fit([planted(1, 1, (50, 50), 0), -planted(1, 1, (50, 50), 1)]).mixture.by_rms
+    near = [planted(a, 0.7, (50, 50), k) - 40 * np.float32(a) for k, a in enumerate((0.8, 1.2))]
+    assert all(0 < image.mean() < image.std() for image in near)
+    assert fit(near).mixture.by_rms
     dark = fit([-planted(a, 0.7, (150, 160), k) for k, a in enumerate((0.8, 1.2))])
     assert not dark.mixture.by_rms
     np.testing.assert_allclose(dark.scales, (0.8, 1.2), rtol=0.01)
