@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ SETTINGS = TrainSettings(expected=40)
 class Trainings:
     """In place of trainings: picks with a planted number of particles, and what was asked for."""
 
-    def __init__(self, particles: Sequence[float], stop_after: int = 99) -> None:
+    def __init__(self, particles: float, stop_after: int = 99) -> None:
         self.particles, self.stop_after = particles, stop_after
         self.stop = threading.Event()
         self.asked: list[TrainSettings] = []
@@ -36,7 +35,7 @@ class Trainings:
         if len(self.asked) > self.stop_after:
             self.stop.set()
         labels = sum(len(picks[n]) for n in fold)
-        n = round(self.particles[(len(self.asked) - 1) // 3] * len(fold))
+        n = round(self.particles * len(fold))
         hits = np.zeros(n + 2000, bool)
         hits[np.linspace(0, n - 1, labels).astype(int)] = True
         scores = np.concatenate([np.linspace(9, 8, n), np.linspace(1, 0, 2000)])
@@ -48,60 +47,38 @@ def estimated(
 ):
     monkeypatch.setattr(module, "pick_unseen", trainings)
     job = estimate_expected(world.files, world.truth, PREPROCESS, settings, stop=trainings.stop)
-    return run(job)[1]
+    return run(job)
 
 
-def test_it_trains_again_with_the_estimate_until_that_changes_little(world: World, monkeypatch) -> None:
-    trainings = Trainings([80, 42, 41])
-    found = estimated(world, monkeypatch, trainings)
-    assert len(trainings.asked) == 9
-    assert trainings.asked[0].expected == 40
-    assert found.assumed == 40
-    assert found.rounds == pytest.approx((80, 42, 41), rel=0.05)
-    assert trainings.asked[3].expected == found.rounds[0]
-    assert trainings.asked[6].expected == found.rounds[1]
-    assert found.expected == found.rounds[-1]
+@pytest.mark.parametrize("particles", [15, 80, 200])
+def test_planted_particles_are_counted_over_all_folds(world: World, monkeypatch, particles: int) -> None:
+    trainings = Trainings(particles)
+    events, found = estimated(world, monkeypatch, trainings)
+    assert found.expected == pytest.approx(particles, rel=0.1)
     assert found.low <= found.expected <= found.high
-    assert found.converged
     assert (found.labels, found.micrographs) == (40, 4)
-    # Every micrograph is picked once a round, and no epoch is chosen by those to be picked.
-    assert sorted(n for fold in trainings.folds[:3] for n in fold) == [f"mic_{k}" for k in range(4)]
-    assert all(s.held_out == 0 and s.prior is None and s.epochs == 4 for s in trainings.asked)
-
-
-def test_one_round_is_enough_where_the_assumption_is_right(world: World, monkeypatch) -> None:
-    trainings = Trainings([41])
-    found = estimated(world, monkeypatch, trainings)
-    assert len(trainings.asked) == 3
-    assert found.converged
-
-
-def test_three_rounds_at_most(world: World, monkeypatch) -> None:
-    trainings = Trainings([400, 200, 100, 50])
-    found = estimated(world, monkeypatch, trainings)
-    assert len(found.rounds) == 3
-    assert not found.converged
-
-
-def test_a_prior_is_another_start_and_pi_follows(world: World, monkeypatch) -> None:
-    found = estimated(world, monkeypatch, Trainings([10] * 3), TrainSettings(prior=0.05))
     # 120 × 160 pixels once preprocessed, discs of radius 3 of 29 pixels.
-    assert found.assumed == pytest.approx(0.05 * 120 * 160 / 29)
-    assert found.prior == pytest.approx(found.expected * 29 / (120 * 160))
+    assert found.prior == pytest.approx(min(0.5, found.expected * 29 / (120 * 160)))
+    assert sorted(n for fold in trainings.folds for n in fold) == [f"mic_{k}" for k in range(4)]
+    titles = [e.what for e in events if isinstance(e, Started)]
+    assert titles[1:] == [f"Counting, training {n} of 3" for n in (1, 2, 3)]
 
 
-def test_long_trainings_are_shortened(world: World, monkeypatch) -> None:
-    trainings = Trainings([40])
-    estimated(world, monkeypatch, trainings, SETTINGS.model_copy(update={"epochs": 50}))
-    assert {s.epochs for s in trainings.asked} == {4}
+@pytest.mark.parametrize("given", [{"expected": 500}, {"prior": 0.3, "expected": None}, {}])
+def test_no_number_that_is_assumed_has_a_part_in_it(world: World, monkeypatch, given) -> None:
+    trainings = Trainings(40)
+    settings = SETTINGS.model_copy(update={"epochs": 50, "steps": 1000, "objective": "ge-kl", **given})
+    estimated(world, monkeypatch, trainings, settings)
+    for asked in trainings.asked:
+        # As many as are labelled, so that none is presumed; no epoch is chosen; short.
+        assert (asked.expected, asked.prior, asked.objective) == (10, None, "cvir")
+        assert (asked.held_out, asked.epochs, asked.steps) == (0, 4, 50)
 
 
-def test_a_stop_keeps_the_last_complete_round(world: World, monkeypatch) -> None:
-    found = estimated(world, monkeypatch, Trainings([80, 42], stop_after=4))
-    assert len(found.rounds) == 1
-    assert not found.converged
-    with pytest.raises(JobError, match="before the first estimate"):
-        estimated(world, monkeypatch, Trainings([80, 42], stop_after=1))
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_stopped_estimate_is_none(world: World, monkeypatch, after: int) -> None:
+    with pytest.raises(JobError, match="before the estimate was complete"):
+        estimated(world, monkeypatch, Trainings(80, stop_after=after))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +97,7 @@ def test_what_cannot_be_estimated_is_said(world: World, picks, preprocess, messa
 
 @pytest.mark.slow
 def test_drawn_particles_are_counted_and_trained_with(world: World) -> None:
-    """Half of ten blobs on each of four micrographs are labelled; the assumption is five times too many."""
+    """Half of ten blobs on each micrograph are labelled; the number that is given is five times too large."""
     pytest.importorskip("torch")
     from napari_topaz.jobs.train import train_on_files
 

@@ -55,7 +55,8 @@ def count(
 
     Models that have not seen a micrograph pick it; where their scores are highest nearly all picks are
     particles, and the labels among them tell which fraction of all that is (best bin, Garg et al. 2021).
-    Labels must be a random sample of the particles, on two micrographs or more.
+    Labels must be a random sample of the particles, on two micrographs or more. Objective and expected
+    number of the training are not taken.
     """
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.prior import estimate_expected
@@ -76,18 +77,14 @@ def count(
         "low": found.low,
         "high": found.high,
         "prior": found.prior,
-        "assumed": found.assumed,
-        "rounds": found.rounds,
-        "converged": found.converged,
         "labels": found.labels,
         "micrographs": found.micrographs,
         "seconds": screen.seconds,
     }
-    rounds = " → ".join(f"{n:.0f}" for n in (found.assumed, *found.rounds))
     text = (
-        f"{found.expected:.0f} particles per micrograph ({found.low:.0f} to {found.high:.0f}; "
-        f"rounds: {rounds}), π = {found.prior:.4f}; from {found.labels} labels on {found.micrographs} "
-        f"micrographs, {screen.seconds:.0f} s."
+        f"{found.expected:.3g} particles per micrograph ({found.low:.3g} to {found.high:.3g}), "
+        f"π = {found.prior:.4f}; from {found.labels} labels on {found.micrographs} micrographs, "
+        f"{screen.seconds:.0f} s."
     )
     return screen.result(values, text)
 

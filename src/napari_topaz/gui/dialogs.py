@@ -74,6 +74,11 @@ def ask_save_model(parent: QWidget, folder: Path) -> Path | None:
     return _path(QFileDialog.getSaveFileName(parent, "Save model", start, MODEL_FILTER)[0])
 
 
+def ask_comparison_folder(parent: QWidget) -> Path | None:
+    """Ask where to keep the results of a comparison; the folder of an earlier one goes on."""
+    return _path(QFileDialog.getExistingDirectory(parent, "Folder for the comparison"))
+
+
 def ask_templates(parent: QWidget) -> Path | None:
     """Ask for a stack of 2-D templates."""
     patterns = " ".join(f"*{suffix}" for suffix in MICROGRAPH_FORMATS["mrc"].suffixes)

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.expecting import Expecting
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
@@ -63,6 +64,7 @@ class ParticlePicker(QWidget):
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
+        self.expecting = Expecting(session, self.job_bar, self.particle.expecting, self)
         self._arrange()
         self._connect_panels()
         self._connect_rest()
@@ -271,6 +273,7 @@ class ParticlePicker(QWidget):
         self.hint.setText(advice.next_step)
         self.restore.setVisible(bool(self.layers.lost))
         self.training.enable(advice)
+        self.particle.expecting.enable(advice.train)
         self.picks.enable(advice)
         self.particle.enable_labels(advice.label, workspace.can_undo)
         self.particle.suggestions.enable(advice, suggested=name in workspace.suggested)

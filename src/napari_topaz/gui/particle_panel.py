@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_topaz import choices
+from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
 from napari_topaz.gui.looks import LOOKS
@@ -70,6 +71,8 @@ class ParticlePanel(QWidget):
         layout.addWidget(
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
+        self.expecting = ExpectingRow()
+        layout.addWidget(self.expecting)
         layout.addLayout(self._label_buttons())
         self.suggestions = SuggestRow()
         layout.addWidget(self.suggestions)

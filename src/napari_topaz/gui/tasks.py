@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_topaz.events import Job, Progress, Started, StopToken, Warned
+from napari_topaz.events import Job, JobError, Progress, Started, StopToken, Warned
 from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Source
@@ -25,11 +25,15 @@ from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from napari_topaz.jobs.cross_validate import CrossValidation
+    from napari_topaz.jobs.prior import ExpectedNumber
     from napari_topaz.jobs.stack import StackResult
     from napari_topaz.model.picker import PickerModel
 
 #: All peaks are taken, whatever their score; the threshold selects from them later.
 ALL_SCORES = -1000.0
+#: Numbers that are compared, in units of the present one.
+COMPARED = (0.5, 1.0, 2.0)
 #: Edge of a box, in particle diameters, for formats that have boxes.
 BOX_PER_DIAMETER = 1.5
 
@@ -63,6 +67,55 @@ def training(
             stop=stop,
             cache=cache,
             start=start,
+        )
+    )
+
+
+def estimating(
+    sources: Sequence[Source],
+    labels: Mapping[str, Picks],
+    options: Options,
+    stop: StopToken,
+    cache: PreparedCache,
+) -> Job[ExpectedNumber]:
+    """Estimate the expected number of particles from the labels."""
+    from napari_topaz.jobs.prior import estimate_expected
+
+    how = (options.preprocess, options.train, options.network)
+    return (
+        yield from estimate_expected(sources, labels, *how, device=options.run.device, stop=stop, cache=cache)
+    )
+
+
+def comparing_numbers(
+    sources: Sequence[Source],
+    labels: Mapping[str, Picks],
+    options: Options,
+    folder: Path,
+    stop: StopToken,
+    cache: PreparedCache,
+) -> Job[CrossValidation]:
+    """Compare half, once and twice the expected number by cross-validation."""
+    from napari_topaz.jobs.cross_validate import cross_validate
+
+    present = options.train.expected
+    if present is None:
+        raise JobError(
+            "Type the expected number per micrograph, or estimate it; numbers round it are compared."
+        )
+    values = [float(f"{factor * present:.4g}") for factor in COMPARED]
+    return (
+        yield from cross_validate(
+            sources,
+            labels,
+            options.preprocess,
+            folder,
+            values,
+            options.train,
+            options.network,
+            device=options.run.device,
+            stop=stop,
+            cache=cache,
         )
     )
 
