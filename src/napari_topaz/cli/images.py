@@ -17,6 +17,7 @@ from napari_topaz.cli.options import (
     PICK,
     PREPROCESS,
     RUN,
+    SCALE,
     SHOWN,
     BoxSize,
     Lengths,
@@ -28,6 +29,7 @@ from napari_topaz.cli.options import (
     Picking,
     Preprocess,
     Running,
+    Scaling,
     Showing,
     flag,
     one_of,
@@ -36,7 +38,7 @@ from napari_topaz.cli.options import (
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
-from napari_topaz.settings import PickSettings, PreprocessSettings, choices_of
+from napari_topaz.settings import PickSettings, PreprocessSettings, RunSettings, ScaleSettings, choices_of
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
@@ -60,12 +62,14 @@ def pick(
     lengths: Measures = MEASURES,
     box_size: BoxSize = None,
     running: Running = RUN,
+    scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
     """Pick particles with a trained model, of this program or of Topaz.
 
     Results are kept as they come; after a break (or Ctrl-C) --resume goes on. A broken
-    micrograph is reported and the rest is picked.
+    micrograph is reported and the rest is picked. With --workers or --cluster other
+    processes share the work, and the results are the same.
     """
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.pick import pick as job
@@ -75,7 +79,7 @@ def pick(
     screen = Screen(shown)
     _refuse_impossible(lengths)
     files = find_micrographs(micrographs)
-    picker = _load(model, lengths, running.device)
+    picker = _load(model, lengths, running, scale)
     destination = Destination(
         path=output,
         format=chosen,
@@ -85,7 +89,7 @@ def pick(
         box_size=box_size or (box_edge(2 * picker.radius(size)) if chosen == "box" else None),
         recipe={"model": digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
     )
-    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
+    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
     if results.unverified:
         screen.warn(f"{output} does not say which model made its picks; they are kept as they are.")
@@ -97,6 +101,7 @@ def pick(
         stop=screen.stop,
         skip=results.done,
         write=results.write,
+        scale=scale,
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
@@ -108,10 +113,14 @@ def _refuse_impossible(lengths: Lengths) -> None:
         positive(value, f"--{name.replace('_', '-')}")
 
 
-def _load(path: Path, lengths: Lengths, device: str) -> PickerModel:
-    """Read a model, and see that it knows its particle's diameter."""
+def _load(path: Path, lengths: Lengths, running: RunSettings, scale: ScaleSettings) -> PickerModel:
+    """Read a model, and see that it knows its particle's diameter.
+
+    Where other processes do the work, the device is theirs.
+    """
     from napari_topaz.jobs.pick import load_model
 
+    device = "cpu" if scale.elsewhere else running.device
     model = load_model(path, device=device, **dataclasses.asdict(lengths))
     if not model.knows_preprocessing:
         raise CallError(f"--diameter is missing: {path} does not state the particle's diameter in Å.")
@@ -169,20 +178,24 @@ def heatmap(
         str, Parameter(help=PickSettings.model_fields["symmetries"].description)
     ] = PICK.symmetries,
     lengths: Measures = MEASURES,
+    overwrite: Overwrite = False,
     running: Running = RUN,
+    scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
     """Write the scores of micrographs as images (MRC, logits, on the model's own grid)."""
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.heatmap import heatmap as job
+    from napari_topaz.jobs.heatmap import heatmap_targets
 
     one_of(symmetries, choices_of(PickSettings.model_fields["symmetries"]), "--symmetries")
     settings = PickSettings(symmetries=symmetries)
     screen = Screen(shown)
     _refuse_impossible(lengths)
-    picker = _load(model, lengths, running.device)
     files = find_micrographs(micrographs)
-    work = job(files, picker, output, settings, device=running.device, stop=screen.stop)
+    refuse_existing(heatmap_targets(files, output), "--output", overwrite=overwrite)
+    picker = _load(model, lengths, running, scale)
+    work = job(files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale)
     return _images_result(screen, screen.drive(work), output, "heat maps")
 
 
@@ -191,18 +204,22 @@ def preprocess(
     /,
     *,
     output: OutputFolder,
+    overwrite: Overwrite = False,
     settings: Preprocess = PREPROCESS,
+    scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
     """Write micrographs as the network sees them: clipped, downsampled, normalised (MRC)."""
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.preprocess import preprocess as job
+    from napari_topaz.jobs.preprocess import preprocess_targets
 
     if settings.diameter is None and settings.downsample is None:
         raise CallError("--diameter is missing: the particle's diameter in Å (or give --downsample).")
     screen = Screen(shown)
     files = find_micrographs(micrographs)
-    written = screen.drive(job(files, settings, output, stop=screen.stop))
+    refuse_existing(preprocess_targets(files, output).values(), "--output", overwrite=overwrite)
+    written = screen.drive(job(files, settings, output, stop=screen.stop, scale=scale))
     return _images_result(screen, written, output, "preprocessed micrographs")
 
 

@@ -99,6 +99,7 @@ def train(
         "held_out_average_precision": held_out,
         "threshold": trained.card.threshold,
         "labels": trained.card.labels,
+        "expected": trained.card.expected,
         "pretrained": trained.card.pretrained or None,
     }
     quality = "" if held_out is None else f"; held-out average precision {held_out:.3f}"
@@ -141,11 +142,20 @@ def labels_of(files: Sequence[MicrographFile], path: Path, screen: Screen) -> di
     return matched.picks
 
 
-def simulate(output: OutputFolder, /, *, settings: Simulating = SIMULATE, shown: Showing = SHOWN) -> int:
+def simulate(
+    output: OutputFolder,
+    /,
+    *,
+    overwrite: Overwrite = False,
+    settings: Simulating = SIMULATE,
+    shown: Showing = SHOWN,
+) -> int:
     """Write simulated micrographs (MRC) and their true particles (STAR) into a folder."""
     from napari_topaz.jobs.simulate import TRUTH_FILE
     from napari_topaz.jobs.simulate import simulate as job
 
+    earlier = [output / TRUTH_FILE, *sorted(output.glob("simulated_*.mrc"))]
+    refuse_existing(earlier, "folder", overwrite=overwrite)
     screen = Screen(shown)
     made = screen.drive(job(settings, output, stop=screen.stop))
     particles = sum(len(p) for p in made.truth.values())

@@ -17,6 +17,7 @@ from napari_topaz.settings import (
     PickSettings,
     PreprocessSettings,
     RunSettings,
+    ScaleSettings,
     SimulateSettings,
     StackSettings,
     TrainSettings,
@@ -69,6 +70,7 @@ Picking = Annotated[PickSettings, _flat("Picking", 2)]
 Stacking = Annotated[StackSettings, _flat("Particles", 1)]
 Simulating = Annotated[SimulateSettings, _flat("Simulation", 1)]
 Running = Annotated[RunSettings, _flat(*_RUNNING)]
+Scaling = Annotated[ScaleSettings, _flat(*_RUNNING)]
 Showing = Annotated[Shown, _flat(*_RUNNING)]
 Measures = Annotated[Lengths, _flat("Particle and micrographs", 1)]
 PresetName = Annotated[
@@ -94,7 +96,7 @@ BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, 
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
 STACK = StackSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
-MEASURES = Lengths()
+MEASURES, SCALE = Lengths(), ScaleSettings()
 PRESET = "default"
 
 #: Formats whose files hold the picks of one micrograph each.
@@ -144,11 +146,14 @@ def one_of(name: str, table: Mapping[str, str], option: str) -> str:
     return name
 
 
-def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool) -> None:
+def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool, resumes: bool = False) -> None:
     """Refuse a call that would replace earlier results, unless that is wanted."""
+    go_on = ", --resume to go on from it" if resumes else ""
     for path in paths:
         if not overwrite and path.exists():
-            raise CallError(f"{path} exists already; give another {option}, or --overwrite to replace it.")
+            raise CallError(
+                f"{path} exists already; give another {option}{go_on}, or --overwrite to replace it."
+            )
 
 
 def pick_format(output: Path, name: str | None) -> tuple[str, bool]:

@@ -77,7 +77,7 @@ def reference(
         box_size=box_size or _box_size(preprocess, size, chosen),
         recipe=_recipe(preprocess, settings, picks, templates),
     )
-    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume)
+    refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
     if results.unverified:
         screen.warn(f"{output} does not say which settings made its picks; they are kept as they are.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,8 @@ def convert(
     how = Conversion(scale, flip_y, height, pixel_size, box_size, threshold)
     if folder:
         output.mkdir(parents=True, exist_ok=True)
-    work = job(source, output, how, input_format=from_format, output_format=chosen, files=files)
+    guard = partial(refuse_existing, option="output", overwrite=overwrite)
+    work = job(source, output, how, input_format=from_format, output_format=chosen, files=files, guard=guard)
     moved = screen.drive(work)
     count = sum(len(p) for p in moved.values())
     values = {"micrographs": len(moved), "picks": count, "output": output}

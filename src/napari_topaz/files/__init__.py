@@ -7,7 +7,7 @@ through :func:`read_picks` and :func:`write_picks`. What a user can do something
 
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.errors import FileError
-from napari_topaz.files.heatmaps import Heatmap, find_heatmaps, read_heatmap, write_heatmap
+from napari_topaz.files.heatmaps import Heatmap, find_heatmaps, heatmap_path, read_heatmap, write_heatmap
 from napari_topaz.files.micrographs import (
     MICROGRAPH_FORMATS,
     MicrographFormat,
@@ -17,7 +17,7 @@ from napari_topaz.files.micrographs import (
 )
 from napari_topaz.files.mrc import write_mrc
 from napari_topaz.files.names import Matched, check_inside, match_names
-from napari_topaz.files.pick_files import PICK_FORMATS, PickFormat, read_picks, write_picks
+from napari_topaz.files.pick_files import PICK_FORMATS, PickFormat, pick_targets, read_picks, write_picks
 from napari_topaz.files.stacks import Optics, StackedPicks, open_stack, write_particle_star
 
 __all__ = [
@@ -33,8 +33,10 @@ __all__ = [
     "check_inside",
     "find_heatmaps",
     "find_micrographs",
+    "heatmap_path",
     "match_names",
     "open_stack",
+    "pick_targets",
     "read_header",
     "read_heatmap",
     "read_micrograph",

@@ -39,10 +39,15 @@ class Heatmap:
     label_radius: float
 
 
+def heatmap_path(folder: Path, name: str) -> Path:
+    """Return the file of one micrograph's score map."""
+    return folder / f"{name}{ENDING}"
+
+
 def write_heatmap(folder: Path, heatmap: Heatmap, pixel_size: float | None) -> Path:
     """Write ``folder/NAME_heatmap.mrc``; `pixel_size` is the micrograph's, in Å/px."""
     scores = heatmap.score_map
-    path = folder / f"{scores.name}{ENDING}"
+    path = heatmap_path(folder, scores.name)
     grid = None if pixel_size is None else pixel_size * float(np.mean(scores.step_yx))
     label = _LABEL.format(*scores.shape, *scores.step_yx, scores.border, heatmap.label_radius)
     write_mrc(path, scores.logits, grid, label=label)

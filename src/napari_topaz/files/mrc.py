@@ -40,6 +40,7 @@ _COMPRESSED: Mapping[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 _PIECE = 1 << 24
 #: Pixel sizes are stored as a float32 cell length; more digits than these are noise.
 _DIGITS = 6
+_WRITTEN_BY = "Written by napari-topaz"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ def write_mrc(
                 mrc.set_image_stack()
             if pixel_size is not None:
                 mrc.voxel_size = pixel_size
+            # In place of mrcfile's own, which has the time in it: the same image gives the same file.
+            mrc.header.label[0] = _WRITTEN_BY
             if label is not None:
                 mrc.add_label(label)
 

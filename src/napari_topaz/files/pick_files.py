@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -139,16 +139,28 @@ def write_picks(
     """
     path = Path(path)
     options = WriteOptions(files or {}, pixel_size, box_size)
-    if path.is_dir() or not path.suffix:
-        chosen = _format_named(format or "star")
-        options = replace(options, one_each=True)
-        targets = {path / chosen.one_each.format(name=name): {name: one} for name, one in picks.items()}
+    targets = pick_targets(path, picks, format)
+    if _holds_many(path):
+        chosen, options = _format_named(format or "star"), replace(options, one_each=True)
+        for target, (name, one) in zip(targets, picks.items(), strict=True):
+            chosen.write(target, {name: one}, options)
     else:
         chosen = _format_of(path) if format is None else _format_named(format)
-        targets = {path: dict(picks)}
-    for target, part in targets.items():
-        chosen.write(target, part, options)
-    return list(targets)
+        chosen.write(path, dict(picks), options)
+    return targets
+
+
+def pick_targets(path: str | Path, names: Iterable[str], format: str | None = None) -> list[Path]:  # noqa: A002
+    """Return the files that :func:`write_picks` would write for micrographs of these names."""
+    path = Path(path)
+    if not _holds_many(path):
+        return [path]
+    return [path / _format_named(format or "star").one_each.format(name=name) for name in names]
+
+
+def _holds_many(path: Path) -> bool:
+    """Whether `path` is a folder, or will be."""
+    return path.is_dir() or not path.suffix
 
 
 def _format_named(name: str) -> PickFormat:

@@ -13,13 +13,12 @@ from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-import starfile
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.columns import digits
-from napari_topaz.files.star import NO_SCORE, quoted
+from napari_topaz.files.star import NO_SCORE, quoted, star_text
 from napari_topaz.picks import Picks
 
 
@@ -154,7 +153,7 @@ def write_particle_star(path: str | Path, parts: Sequence[StackedPicks]) -> None
         particles = particles.drop(columns="rlnAutopickFigureOfMerit")
     blocks = {"optics": _optics(groups), "particles": particles}
     with replace_file(path) as temporary:
-        temporary.write_text(starfile.to_string(blocks), "utf-8")
+        temporary.write_text(star_text(blocks), "utf-8")
 
 
 def _particles(part: StackedPicks, group: int) -> pd.DataFrame:

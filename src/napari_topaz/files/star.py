@@ -25,6 +25,7 @@ from napari_topaz.picks import Picks
 NO_SCORE = "-999"
 #: RELION 4's autopick.star lists one coordinate file per micrograph in these columns.
 _LIST = ("rlnMicrographName", "rlnMicrographCoordinates")
+_WRITTEN_BY = "# Written by napari-topaz"
 
 
 def read_star(path: Path) -> dict[str, Picks]:
@@ -70,7 +71,16 @@ def write_star(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
         particles = pd.DataFrame({"rlnMicrographName": names, **columns, "rlnOpticsGroup": "1"})
         blocks = {"optics": _optics(options.pixel_size), "particles": particles}
     with replace_file(path) as part:
-        part.write_text(starfile.to_string(blocks), "utf-8")
+        part.write_text(star_text(blocks), "utf-8")
+
+
+def star_text(blocks: Mapping[str, Any]) -> str:
+    """Return the text of a STAR file; starfile's first line has the time in it, ours has not.
+
+    The same blocks give the same file, byte for byte.
+    """
+    _, _, rest = starfile.to_string(dict(blocks)).partition("\n")
+    return f"{_WRITTEN_BY}\n{rest}"
 
 
 def _blocks(path: Path) -> dict[str, Any]:

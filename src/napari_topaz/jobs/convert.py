@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_topaz.events import Job, JobError, Saved, Warned
-from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
+from napari_topaz.files import check_inside, match_names, pick_targets, read_header, read_picks, write_picks
 from napari_topaz.jobs.streaming import some_names
 from napari_topaz.micrograph import MicrographFile, MicrographHeader
 from napari_topaz.picks import Picks
@@ -49,6 +49,7 @@ def convert(
     input_format: str | None = None,
     output_format: str | None = None,
     files: Mapping[str, MicrographFile] | None = None,
+    guard: Callable[[Sequence[Path]], None] = lambda targets: None,
 ) -> Job[dict[str, Picks]]:
     """Read picks, move them, write them.
 
@@ -63,6 +64,8 @@ def convert(
     files : mapping of str to MicrographFile, optional
         The micrographs, by name: picks outside of them are refused, their heights serve to flip,
         their paths are written to STAR files. Picks of other micrographs are left out.
+    guard : callable
+        Called with the files to be written, before; raises where one must not be replaced.
 
     Yields
     ------
@@ -91,6 +94,7 @@ def convert(
         headers = {name: read_header(files[name]) for name in picks}
     moved = {name: _moved(one, how, headers.get(name), name) for name, one in picks.items()}
     size = how.pixel_size or next((h.pixel_size for h in headers.values() if h.pixel_size), None)
+    guard(pick_targets(output, moved, output_format))
     for path in write_picks(
         output, moved, format=output_format, files=files, pixel_size=size, box_size=how.box_size
     ):

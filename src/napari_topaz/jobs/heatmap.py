@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_topaz.events import Event, Job, Saved, StopToken
-from napari_topaz.files import Heatmap, write_heatmap
-from napari_topaz.jobs.pick import on_device, score_one
+from napari_topaz.files import Heatmap, heatmap_path, write_heatmap
+from napari_topaz.jobs.pick import OnDevice, score_one
 from napari_topaz.jobs.preparing import Source
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.preprocess import Prepared
-from napari_topaz.settings import PickSettings
+from napari_topaz.settings import PickSettings, ScaleSettings
 from napari_topaz.training_set import default_label_radius
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreOne:
+    """Score one preprocessed micrograph; returns the heat map and the micrograph's pixel size."""
+
+    picker: OnDevice
+    settings: PickSettings | None
+
+    def __call__(self, prepared: Prepared) -> tuple[Heatmap, float | None]:
+        """Score it."""
+        return heatmap_of(prepared, self.picker.model, self.settings), prepared.pixel_size
+
+
+def heatmap_targets(files: Sequence[Source], output: str | Path) -> list[Path]:
+    """Return the files that :func:`heatmap` would write."""
+    return [heatmap_path(Path(output), f.name) for f in files]
 
 
 def heatmap(
@@ -29,6 +47,7 @@ def heatmap(
     *,
     device: str = "auto",
     stop: StopToken | None = None,
+    scale: ScaleSettings | None = None,
 ) -> Job[list[Path]]:
     """Write ``output/NAME_heatmap.mrc`` for each micrograph: logits, as the threshold counts them.
 
@@ -46,10 +65,12 @@ def heatmap(
         auto, cpu, cuda, cuda:N or mps.
     stop : StopToken, optional
         Where set, the files so far are returned.
+    scale : ScaleSettings, optional
+        Which processes do the work; this one where not given.
 
     Yields
     ------
-    Started, Saved, MicrographDone
+    Started, Warned, Saved, MicrographDone
 
     Returns
     -------
@@ -58,17 +79,15 @@ def heatmap(
         (i · step_y, j · step_x) of the micrograph, the pixel size in the header is
         that grid's, and a label of the header says exactly of what it is a score map.
     """
-    model = on_device(model, device)
     written: list[Path] = []
-
-    def work(prepared: Prepared) -> tuple[Heatmap, float | None]:
-        return heatmap_of(prepared, model, settings), prepared.pixel_size
+    work = ScoreOne(OnDevice(model, device), settings)
 
     def keep(name: str, result: tuple[Heatmap, float | None]) -> Iterable[Event]:
         written.append(write_heatmap(Path(output), *result))
         yield Saved(str(written[-1]))
 
-    yield from over_micrographs("Scoring", files, model.card.preprocess, work, keep=keep, stop=stop)
+    how = model.card.preprocess
+    yield from over_micrographs("Scoring", files, how, work, keep=keep, stop=stop, scale=scale, device=device)
     return written
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import PickSettings
+from napari_topaz.settings import PickSettings, ScaleSettings
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -98,7 +100,7 @@ def score_one(
     model : PickerModel
         On the device where it is to score.
     settings : PickSettings, optional
-        Whether to average over symmetries.
+        What to average the scores over.
     cache : PreparedCache, optional
         Of preprocessed micrographs.
     """
@@ -124,7 +126,7 @@ def picks_of(
     model : PickerModel
         Gives radius and threshold where `settings` leave them open.
     settings : PickSettings, optional
-        Threshold (logit), suppression radius and margin (Å).
+        Threshold (logit), suppression radius and margin (Å), filter of standard deviations.
     pixel_size : float, optional
         Å/px of this micrograph; the training's where not given.
 
@@ -136,7 +138,8 @@ def picks_of(
     Raises
     ------
     ValueError
-        Where a length in Å is given and no pixel size is known.
+        Where a length in Å is given and no pixel size is known, or the filter of standard deviations is
+        wanted from a model that knows none.
     """
     settings = settings or PickSettings()
     card = model.card
@@ -147,7 +150,21 @@ def picks_of(
     else:
         radius = _pixels(settings.suppression_radius, size, score_map.name)
     margin = _pixels(settings.margin, size, score_map.name) if settings.margin else 0.0
-    return extract(score_map, radius, margin=margin, threshold=threshold)
+    deviations = _deviations_of(model, settings.deviation_filter)
+    return extract(score_map, radius, margin=margin, threshold=threshold, deviations=deviations)
+
+
+def _deviations_of(model: PickerModel, wanted: str) -> tuple[float, float] | None:
+    """Return the range of standard deviations that picks must have; None where any will do."""
+    card = model.card
+    if wanted == "off" or (wanted == "auto" and not card.train.deviation_filter):
+        return None
+    if card.deviation_range is None and wanted == "on":
+        raise ValueError(
+            "The model does not know the standard deviations of its particles; leave --deviation-filter out, "
+            "or train it again."
+        )
+    return card.deviation_range
 
 
 def _pixels(length: float, pixel_size: float | None, name: str) -> float:
@@ -156,6 +173,41 @@ def _pixels(length: float, pixel_size: float | None, name: str) -> float:
             f"The pixel size of {name!r} is not known, so Å cannot become pixels; give --pixel-size."
         )
     return length / pixel_size
+
+
+@dataclass(frozen=True, eq=False)
+class OnDevice:
+    """A model that is moved to its device where it is used first: in this process or in another.
+
+    Attributes
+    ----------
+    stored : PickerModel
+        On any device.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+    """
+
+    stored: PickerModel
+    device: str
+
+    @cached_property
+    def model(self) -> PickerModel:
+        """The model on the device; JobError where there is none."""
+        return on_device(self.stored, self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class PickOne:
+    """Pick one preprocessed micrograph."""
+
+    picker: OnDevice
+    settings: PickSettings | None
+
+    def __call__(self, prepared: Prepared) -> Picks:
+        """Score it, and take the peaks."""
+        model = self.picker.model
+        score_map = score_one(prepared, model, self.settings)
+        return picks_of(score_map, model, self.settings, pixel_size=prepared.pixel_size)
 
 
 def pick(
@@ -168,6 +220,7 @@ def pick(
     skip: Collection[str] = frozenset(),
     write: Callable[[str, Picks], Iterable[Event]] = lambda name, picks: (),
     cache: PreparedCache | None = None,
+    scale: ScaleSettings | None = None,
 ) -> Job[dict[str, Picks]]:
     """Pick many micrographs, one in memory at a time; returns picks by micrograph name.
 
@@ -188,29 +241,36 @@ def pick(
     write : callable
         Called with name and picks of each micrograph as it comes; returns events to pass on.
     cache : PreparedCache, optional
-        Of preprocessed micrographs.
+        Of preprocessed micrographs; used in this process only.
+    scale : ScaleSettings, optional
+        Which processes do the work; this one where not given.
 
     Yields
     ------
-    Started, MicrographDone (with picks, or with an error where that micrograph is broken)
+    Started, Warned, MicrographDone (with picks, or with an error where that micrograph is broken)
 
     Raises
     ------
     JobError
-        Where all micrographs fail, or there is no such device.
+        Where all micrographs fail, there is no such device, or the other processes cannot be reached.
     """
-    model = on_device(model, device)
     done: dict[str, Picks] = {}
-
-    def work(prepared: Prepared) -> Picks:
-        return picks_of(score_one(prepared, model, settings), model, settings, pixel_size=prepared.pixel_size)
+    work = PickOne(OnDevice(model, device), settings)
 
     def keep(name: str, found: Picks) -> Iterable[Event]:
         done[name] = found
         return write(name, found)
 
-    todo, how = [f for f in files if f.name not in skip], model.card.preprocess
     yield from over_micrographs(
-        "Picking", todo, how, work, keep=keep, picks=lambda found: found, stop=stop, cache=cache
+        "Picking",
+        [f for f in files if f.name not in skip],
+        model.card.preprocess,
+        work,
+        keep=keep,
+        picks=lambda found: found,
+        stop=stop,
+        cache=cache,
+        scale=scale,
+        device=device,
     )
     return done

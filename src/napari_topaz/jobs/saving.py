@@ -55,10 +55,15 @@ class Destination:
     box_size: int | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def journal(self) -> Path:
+        """Of a table: where picks are kept until it is complete."""
+        return self.path.with_name(f"{self.path.name}.partial")
+
     def targets(self) -> list[Path]:
-        """The files that picks of all micrographs would be written to."""
+        """The files that picks of all micrographs would be written to, or are while they come."""
         if not self.folder:
-            return [self.path]
+            return [self.path, self.journal]
         return [self.path / PICK_FORMATS[self.format].one_each.format(name=name) for name in self.files]
 
     def save(self, picks: Mapping[str, Picks]) -> list[Path]:
@@ -141,7 +146,7 @@ class TableOutput:
 
     def __init__(self, destination: Destination, *, resume: bool = False) -> None:
         self._destination = destination
-        self.journal = destination.path.with_name(f"{destination.path.name}.partial")
+        self.journal = destination.journal
         self._picks = self._earlier() if resume else {}
         #: Whether nothing tells which model made the picks that are there.
         self.unverified = bool(self._picks) and not self.journal.exists()

@@ -22,8 +22,9 @@ from napari_topaz.files import (
     write_particle_star,
 )
 from napari_topaz.files.stacks import StackWriter
+from napari_topaz.jobs.mapping import BROKEN, read_ahead
 from napari_topaz.jobs.preparing import Source
-from napari_topaz.jobs.streaming import BROKEN, read_ahead, some_names
+from napari_topaz.jobs.streaming import some_names
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.numerics.boxes import background_mask, box_corners, boxes_fit, cut_box, normalise_background
 from napari_topaz.numerics.rescale import fourier_crop

@@ -1,42 +1,19 @@
-"""Go over many micrographs with one in memory, while the next one is read ahead in a thread."""
+"""Go over many micrographs, here or in other processes: report, write, and leave out what is broken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from napari_topaz.events import Event, Job, JobError, MicrographDone, Started, StopToken
-from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
+from napari_topaz.jobs.mapping import Outcome, Step, open_mapper
+from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
-from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings import PreprocessSettings, ScaleSettings
 
-_S = TypeVar("_S")
-_T = TypeVar("_T")
 _R = TypeVar("_R")
-
-#: What one broken micrograph may raise without ending the job.
-BROKEN = (ValueError, OSError, MemoryError)
-
-
-def read_ahead(sources: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[tuple[_S, Future[_T]]]:
-    """Read the next source in a thread while the caller works on this one.
-
-    Yields
-    ------
-    tuple of source and Future
-        The future's `result()` raises what `read` raised.
-    """
-    with ThreadPoolExecutor(1, "read-ahead") as pool:
-        waiting: tuple[_S, Future[_T]] | None = None
-        for source in sources:
-            following = (source, pool.submit(read, source))
-            if waiting is not None:
-                yield waiting
-            waiting = following
-        if waiting is not None:
-            yield waiting
 
 
 def over_micrographs(
@@ -49,15 +26,17 @@ def over_micrographs(
     picks: Callable[[_R], Picks | None] = lambda result: None,
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
+    scale: ScaleSettings | None = None,
+    device: str | None = None,
 ) -> Job[dict[str, str]]:
     """Preprocess each micrograph and work on it; a broken one is reported, the rest goes on.
 
     Parameters
     ----------
     what, sources, preprocess
-        The stage, for people; micrographs (read one ahead); how to preprocess them.
+        The stage, for people; micrographs; how to preprocess them.
     work : callable
-        From a preprocessed micrograph to its result.
+        From a preprocessed micrograph to its result; can be pickled where `scale` names other processes.
     keep : callable
         Called with name and result, to write or collect it; its events are passed on. An error in
         it ends the job: a full disk is not a broken micrograph.
@@ -65,10 +44,12 @@ def over_micrographs(
         The picks in a result, for the event.
     stop, cache
         Where set, the job ends with what it has; preprocessed micrographs of earlier jobs.
+    scale, device
+        Which processes do the work (this one where not given); the device that `work` uses.
 
     Yields
     ------
-    Started, MicrographDone, and the events of `keep`
+    Started, Warned, MicrographDone, and the events of `keep`
 
     Returns
     -------
@@ -78,33 +59,33 @@ def over_micrographs(
     Raises
     ------
     JobError
-        Where all micrographs fail.
+        Where all micrographs fail, or the other processes cannot be reached.
     """
-    yield Started(what, len(sources))
+    if scale is None or not sources:
+        scale = ScaleSettings()
+    if scale.elsewhere:
+        yield Started(scale.where)
     failed: dict[str, str] = {}
-    for source, future in read_ahead(sources, _reader(preprocess, cache)):
-        if stop is not None and stop.is_set():
-            return failed
-        try:
-            result = work(future.result())
-        except BROKEN as error:
-            failed[source.name] = str(error) or type(error).__name__
-            yield MicrographDone(source.name, error=failed[source.name])
-        else:
-            yield from keep(source.name, result)
-            yield MicrographDone(source.name, picks=picks(result))
+    step = Step(preprocess, work)
+    with (
+        open_mapper(scale, device) as mapper,
+        closing(mapper(sources, step, stop=stop, cache=cache)) as outcomes,
+    ):
+        yield Started(what, len(sources))
+        for outcome in outcomes:
+            if not isinstance(outcome, Outcome):
+                yield outcome
+                continue
+            name, result = outcome.source.name, outcome.result
+            if outcome.error is not None:
+                failed[name] = outcome.error
+                yield MicrographDone(name, error=outcome.error)
+            else:
+                yield from keep(name, result)
+                yield MicrographDone(name, picks=picks(result))
     if failed and len(failed) == len(sources):
         raise JobError(_all_failed(failed))
     return failed
-
-
-def _reader(preprocess: PreprocessSettings, cache: PreparedCache | None) -> Callable[[Source], Prepared]:
-    def read(source: Source) -> Prepared:
-        if cache is not None:
-            return cache.prepare(source, preprocess)
-        return prepare_source(source, preprocess)
-
-    return read
 
 
 def _all_failed(failed: dict[str, str]) -> str:

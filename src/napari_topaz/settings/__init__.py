@@ -6,7 +6,7 @@ A field states default, bounds, unit, step and help once; command line, viewer a
 from napari_topaz.settings.learning import NetworkSettings, PreprocessSettings, TrainSettings
 from napari_topaz.settings.option import Settings, choices_of, option
 from napari_topaz.settings.picking import PickSettings, ReferenceSettings, StackSettings
-from napari_topaz.settings.running import RunSettings
+from napari_topaz.settings.running import RunSettings, ScaleSettings
 from napari_topaz.settings.simulating import SimulateSettings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PreprocessSettings",
     "ReferenceSettings",
     "RunSettings",
+    "ScaleSettings",
     "Settings",
     "SimulateSettings",
     "StackSettings",

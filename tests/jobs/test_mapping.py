@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from napari_topaz.jobs.streaming import read_ahead, some_names
+from napari_topaz.jobs.mapping import read_ahead
+from napari_topaz.jobs.streaming import some_names
 
 
 def test_results_come_in_order_and_one_ahead() -> None:

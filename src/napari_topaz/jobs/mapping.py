@@ -1,0 +1,132 @@
+"""Do the same work on many micrographs: here, or (:mod:`napari_topaz.jobs.remote`) in other processes.
+
+A mapper takes micrographs and a :class:`Step` and yields what comes of each, in their order. Whoever
+uses it writes and reports: outputs are the same whatever did the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from napari_topaz.events import Event, StopToken
+from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
+from napari_topaz.preprocess import Prepared
+from napari_topaz.settings import PreprocessSettings, ScaleSettings
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+
+#: What one broken micrograph may raise without ending the job.
+BROKEN = (ValueError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What is done with every micrograph.
+
+    Attributes
+    ----------
+    preprocess : PreprocessSettings
+        How it becomes the network's input.
+    work : callable
+        From that to the result; can be pickled where it is to run in another process.
+    """
+
+    preprocess: PreprocessSettings
+    work: Callable[[Prepared], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of one micrograph: `result`, or `error` (one sentence) where it is broken."""
+
+    source: Source
+    result: Any = None
+    error: str | None = None
+
+
+class Mapper(Protocol):
+    """Does a step on many micrographs."""
+
+    def __call__(
+        self,
+        sources: Sequence[Source],
+        step: Step,
+        *,
+        stop: StopToken | None = None,
+        cache: PreparedCache | None = None,
+    ) -> Generator[Outcome | Event]:
+        """Yield the outcomes in the order of `sources`, and what the user should know in between."""
+
+
+def attempt(source: Source, prepared: Callable[[], Prepared], work: Callable[[Prepared], Any]) -> Outcome:
+    """Return what comes of one micrograph; what is wrong with it alone becomes a sentence."""
+    try:
+        return Outcome(source, result=work(prepared()))
+    except BROKEN as error:
+        return Outcome(source, error=str(error) or type(error).__name__)
+
+
+def in_process(
+    sources: Sequence[Source],
+    step: Step,
+    *,
+    stop: StopToken | None = None,
+    cache: PreparedCache | None = None,
+) -> Generator[Outcome | Event]:
+    """Map in this process: one micrograph in memory, while the next one is read ahead in a thread."""
+
+    def read(source: Source) -> Prepared:
+        if cache is not None:
+            return cache.prepare(source, step.preprocess)
+        return prepare_source(source, step.preprocess)
+
+    for source, future in read_ahead(sources, read):
+        if stop is not None and stop.is_set():
+            return
+        yield attempt(source, future.result, step.work)
+
+
+def read_ahead(sources: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[tuple[_S, Future[_T]]]:
+    """Read the next source in a thread while the caller works on this one.
+
+    Yields
+    ------
+    tuple of source and Future
+        The future's `result()` raises what `read` raised.
+    """
+    with ThreadPoolExecutor(1, "read-ahead") as pool:
+        waiting: tuple[_S, Future[_T]] | None = None
+        for source in sources:
+            following = (source, pool.submit(read, source))
+            if waiting is not None:
+                yield waiting
+            waiting = following
+        if waiting is not None:
+            yield waiting
+
+
+def open_mapper(scale: ScaleSettings, device: str | None = None) -> AbstractContextManager[Mapper]:
+    """Return what maps as the settings say; its processes end with the context.
+
+    Parameters
+    ----------
+    scale : ScaleSettings
+        Here, in processes of this machine, or on a cluster.
+    device : str, optional
+        Which the work will use; processes of this machine share its GPUs out for auto and cuda.
+
+    Raises
+    ------
+    JobError
+        On entering: dask is not installed, or the scheduler does not answer.
+    """
+    if not scale.elsewhere:
+        return nullcontext(in_process)
+    from napari_topaz.jobs.remote import open_remote
+
+    return open_remote(scale, device)
