@@ -15,7 +15,7 @@ OBJECTIVES = {
     "nnpu": "non-negative risk estimate (Kiryo 2017)",
     "pn": "unlabelled regions are taken as negatives, every region of a minibatch weighs the same",
     "pn-pi": "unlabelled regions are taken as negatives, weights π and 1 − π",
-    "squared-error": "half the squared error of the output, unlabelled regions are taken as negatives (Zhu 2017)",
+    "squared-error": "half the squared error of the output, unlabelled regions are negatives (Zhu 2017)",
 }
 
 #: Networks by name; each is the function of that name in :mod:`napari_topaz.model.networks`.

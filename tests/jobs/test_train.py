@@ -15,7 +15,7 @@ from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
 from napari_topaz.jobs.train import planned_epochs, train_on_files  # noqa: E402
-from napari_topaz.jobs.training_inputs import ignore_radius  # noqa: E402
+from napari_topaz.jobs.training_inputs import deviation_range, ignore_radius  # noqa: E402
 from napari_topaz.jobs.validation import estimate  # noqa: E402
 from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
@@ -452,6 +452,8 @@ def test_the_preset_deepem_learns_from_boxes(micrographs, tmp_path: Path) -> Non
     low, high = np.min(deviations), np.max(deviations)
     widened = (high - low) / (32 - 1)  # by the mean gap of 32 labels
     np.testing.assert_allclose(card.deviation_range, [low - widened, high + widened], rtol=0.03)
+    few = {name: one[:4] for name, one in labels.items()}
+    assert deviation_range(build_training_set(small, few, diameter=16), 25) is None
     unseen, truth = drawn(9)
     prepared = prepare(unseen, PREPROCESS)
     found = extract(model.score(prepared), model.radius(2.0), threshold=model.card.threshold)
@@ -462,12 +464,12 @@ def test_the_preset_deepem_learns_from_boxes(micrographs, tmp_path: Path) -> Non
 
 def test_what_does_not_fit_together_is_said_before_the_first_step(micrographs) -> None:
     images, picks = micrographs
-    boxes = TINY.model_copy(update={"sampling": "boxes"})
+    boxes, draws = (TINY.model_copy(update=u) for u in ({"sampling": "boxes"}, {"autoencoder": 10.0}))
     crowd = {images[0].name: Picks.labels(np.mgrid[0:300:25, 0:420:25].reshape(2, -1).T)}
     for settings, network, labels, message in (
         (boxes, NARROW, crowd, "no negatives to learn"),
         (TINY, NetworkSettings(box=31), picks, "small has no box"),
-        (TINY.model_copy(update={"autoencoder": 10.0}), NetworkSettings(architecture="deepem"), picks, "auto"),
+        (draws, NetworkSettings(architecture="deepem"), picks, "no features"),
     ):
         with pytest.raises(JobError, match=message):
             run(train_on_files(images, labels, PREPROCESS, settings, network, device="cpu"))

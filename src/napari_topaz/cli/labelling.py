@@ -28,7 +28,8 @@ def label(
     radius: Annotated[str, Parameter(help="Largest distance of a hit: 27 or 27px in pixels, 90A in Å.")],
     output: Annotated[Path, Parameter(help="Labels of both kinds to write (.csv), for train --picks.")],
     add_to: Annotated[
-        Path | None, Parameter(help="Labels so far; they are kept, and what they label is not labelled again.")
+        Path | None,
+        Parameter(help="Labels so far; they are kept, and what they label is not labelled again."),
     ] = None,
     true_picks: Annotated[
         int | None, Parameter(help="At most so many new particles, the best-scoring picks; all if not given.")

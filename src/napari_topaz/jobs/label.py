@@ -115,7 +115,7 @@ def _far_from(picks: Picks, others: Picks, radius: float) -> NDArray[np.bool_]:
 
 
 def _best(picks: Mapping[str, Picks], kind: Kind, most: int | None) -> dict[str, Picks]:
-    """Keep the `most` picks of a kind with the highest scores over all micrographs, and all of other kinds."""
+    """Keep the `most` best-scoring picks of a kind over all micrographs, and all of other kinds."""
     if most is None:
         return dict(picks)
     of_kind = [(name, i) for name, one in picks.items() for i in np.flatnonzero(one.kinds == kind)]

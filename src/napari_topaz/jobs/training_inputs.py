@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Edge of a box, in diameters of the particle; and its bounds in pixels.
 BOX_DIAMETERS, SMALLEST, LARGEST = 1.5, 17, 511
+#: Labels from which their standard deviations say something about those of all particles.
+FEWEST_LABELS = 20
 
 
 def box_edge(training_set: TrainingSet) -> int:
@@ -71,13 +73,13 @@ def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float] 
     """Return the range of the standard deviations of the boxes round the labelled particles.
 
     From the lowest to the highest, and at either end a mean gap more: the extremes of a few labels are
-    inside of those of all particles (by that much, were all values in the range as likely). None for a
-    single label.
+    inside of those of all particles (by that much, were all values in the range as likely). None for
+    fewer than :data:`FEWEST_LABELS`, whose range would drop most particles.
     """
     every = np.concatenate(
         [deviations_at(box_deviations(i.prepared.image, box), i.positives) for i in training_set.images]
     )
-    if len(every) < 2:
+    if len(every) < FEWEST_LABELS:
         return None
     low, high = float(every.min()), float(every.max())
     gap = (high - low) / (len(every) - 1)

@@ -187,7 +187,8 @@ class TrainSettings(Settings):
     )
     deviation_filter: bool = option(
         False,
-        "The model drops picks whose box has a standard deviation outside the range of the labelled particles'.",
+        "The model drops picks whose box has a standard deviation outside the range of the labelled "
+        "particles'.",
         advanced=True,
     )
     time_limit: float | None = option(
