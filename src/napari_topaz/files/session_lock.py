@@ -53,7 +53,7 @@ class SessionLock:
             return
         self.release()
         if self._key in _OURS:
-            raise SessionInUseError("This folder is open in another window of this program.")
+            raise SessionInUseError("This folder is open in another window.")
         for _ in range(3):  # somebody may remove the file between opening and locking it
             file = self._open()
             try:

@@ -271,9 +271,7 @@ class Keeper:
     def _on_saved(self) -> None:
         self._unsaved = False
         if self.folder is not None:
-            self._say(
-                Status(f"Saved at {datetime.now():%H:%M}, in {lies_in(self.folder, self._micrographs)}.")
-            )
+            self._say(Status(f"Saved at {datetime.now():%H:%M}, {lies_in(self.folder, self._micrographs)}."))
 
     def _on_failed(self, error: BaseException, first: bool) -> None:
         if isinstance(error, (SessionInUseError, ChangedElsewhereError)):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.gui.session_texts import Status
 
@@ -27,15 +27,16 @@ class SessionLine(QWidget):
         self.label = QLabel()
         self.label.setObjectName("session")
         self.label.setWordWrap(True)
-        self.button = QPushButton("Save elsewhere …")
+        self.button = QPushButton("Save a copy elsewhere …")
         self.button.setToolTip(
             "Go on with a copy of this session in another folder, where it is saved by itself."
         )
         self.button.clicked.connect(self.copy.emit)
-        layout = QHBoxLayout(self)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label, 1)
-        layout.addWidget(self.button)
+        layout.setSpacing(4)
+        layout.addWidget(self.label)
+        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignRight)
         self.show_status(Status())
 
     def show_status(self, status: Status) -> None:

@@ -45,9 +45,10 @@ def begun(
     """
     if not has_place:
         return Status("Sample data, or in memory: not saved by itself.", copy=True)
-    lines = [restored or "New session: saved by itself from the first label on.", *notices]
     if read_only is not None:
-        lines += [read_only] * (read_only not in lines) + ["Your changes here are not saved."]
+        lines = [_only_to_look_at(read_only), *(notice for notice in notices if notice != read_only)]
+    else:
+        lines = [restored or "New session: saved by itself from the first label on.", *notices]
     lines += [
         f"Changes that could not be saved before lie in {path}: open it to see them." for path in rescued
     ]
@@ -56,12 +57,18 @@ def begun(
 
 def not_saved(reason: str, *, again: bool = False) -> Status:
     """Say why changes are not saved; `again`: it is tried again."""
-    more = (
-        "It is tried again by itself; nothing in this window is lost."
-        if again
-        else "Your changes here are not saved."
-    )
-    return Status(f"Not saved: {reason.rstrip('.')}. {more}", problem=True, copy=True)
+    if not again:
+        return Status(_only_to_look_at(reason), problem=True, copy=True)
+    text = f"Not saved: {_end(reason)} It is tried again by itself; nothing in this window is lost."
+    return Status(text, problem=True, copy=True)
+
+
+def _only_to_look_at(reason: str) -> str:
+    return f"Only to look at: {_end(reason)} What you change here is not saved."
+
+
+def _end(reason: str) -> str:
+    return f"{reason[:1].lower()}{reason[1:].rstrip('.')}."
 
 
 def restored_text(session: SavedSession, names: Collection[str]) -> str:
@@ -89,8 +96,8 @@ def when(moment: datetime | None, now: datetime) -> str:
 def lies_in(folder: Path, micrographs: Path | None) -> str:
     """Say where a session lies, briefly."""
     if micrographs is not None and folder.parent == micrographs:
-        return f"{folder.name}, beside the micrographs"
-    return str(folder)
+        return "beside the micrographs"
+    return f"in {folder}"
 
 
 def _count(n: int, what: str) -> str:
