@@ -92,4 +92,4 @@ def test_cross_validate_goes_on_in_its_folder(call, world: World, tmp_path: Path
     assert "(0 trainings, 4 kept)" in out
     code, _, err = call(*words, "--vary", "expected=10,20", "--folds", 2, "--seed", 5)
     assert code == 1
-    assert "other settings" in err
+    assert "settings; give another folder" in err
