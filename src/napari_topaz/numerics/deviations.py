@@ -37,7 +37,7 @@ def box_deviations(image: NDArray[np.floating], size: int) -> NDArray[np.float32
     level = level - level.mean()
     mean = uniform_filter(level, size, mode="mirror")
     square = uniform_filter(level**2, size, mode="mirror")
-    return np.sqrt(np.maximum(square - mean**2, 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)), np.float32)
 
 
 def deviations_at(deviations: NDArray[np.floating], places: ArrayLike) -> NDArray[np.float32]:
