@@ -341,6 +341,10 @@ def test_beside_the_micrographs_or_among_the_users_data(
     elsewhere = session_folder(mics)
     assert elsewhere.parent == tmp_path / "data" / "napari-topaz" / "sessions"
     assert session_folder(tmp_path / "other" / "mics") != elsewhere
+    elsewhere.mkdir(parents=True)
+    write(elsewhere)
+    monkeypatch.setattr("os.access", lambda *_: True)
+    assert session_folder(mics) == elsewhere, "it stays where it was begun"
     (mics / SESSION_FOLDER).mkdir()
     write(mics / SESSION_FOLDER)  # of somebody else: it can be looked at
     assert session_folder(mics) == mics / SESSION_FOLDER

@@ -347,14 +347,14 @@ def test_sample_data_and_memory_have_no_session(
     monkeypatch.setattr("napari_topaz.gui.keeper.is_sample", lambda path: path == folder)
     assert not is_sample(folder)
     dock = open_dock(qtbot, viewers, folder)
-    assert "not saved by itself" in says(dock)
+    assert "not saved by themselves" in says(dock)
     click(dock, (50, 60))
     assert not dock.keeper.saver.pending
     close(qtbot, dock)
     assert not (folder / SESSION_FOLDER).exists()
     dock = open_dock(qtbot, viewers)
     dock.keeper.open([micrograph("a")])
-    assert "not saved by itself" in says(dock)
+    assert "not saved by themselves" in says(dock)
 
 
 def a_model(best_epoch: int = 0) -> object:

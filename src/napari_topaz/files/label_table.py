@@ -23,8 +23,8 @@ def csv_of_labels(labels: Mapping[str, Picks]) -> bytes:
     kinds = list(_KINDS)
     text = io.StringIO(newline="")
     # A bare carriage return is not quoted by itself, and "#" begins a comment for our other readers.
-    quoting = csv.QUOTE_ALL if any("\r" in name or "#" in name for name in labels) else csv.QUOTE_MINIMAL
-    lines = csv.writer(text, lineterminator="\n", quoting=quoting)
+    quote_all = any("\r" in name or "#" in name for name in labels)
+    lines = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL)
     lines.writerow(_COLUMNS)
     joined = Picks.joined(labels.values())
     names = (name for name, one in labels.items() for _ in range(len(one)))

@@ -19,9 +19,11 @@ def session_folder(micrographs: Path) -> Path:
     The latter where the folder of the micrographs cannot be written. Nothing is made.
     """
     beside = micrographs / SESSION_FOLDER
-    if is_session(beside) or os.access(micrographs, os.W_OK):
+    elsewhere = user_folder() / "sessions" / _name_of(micrographs)
+    if is_session(beside):
         return beside
-    return user_folder() / "sessions" / _name_of(micrographs)
+    # It stays where it was begun, even if the folder may be written by now.
+    return beside if os.access(micrographs, os.W_OK) and not is_session(elsewhere) else elsewhere
 
 
 def micrographs_of(folder: Path) -> tuple[Path, Path | None]:

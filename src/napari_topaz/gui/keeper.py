@@ -29,7 +29,7 @@ from napari_topaz.gui.autosave import Autosaver
 from napari_topaz.gui.options import options_of, plain
 from napari_topaz.gui.place import ChangedElsewhereError, Place, State
 from napari_topaz.gui.sample_data import is_sample
-from napari_topaz.gui.session_texts import Status, begun, lies_in, not_saved, restored_text
+from napari_topaz.gui.session_texts import Status, begun, lies_in, not_saved, nowhere, restored_text
 from napari_topaz.micrograph import MicrographFile
 
 if TYPE_CHECKING:
@@ -152,10 +152,12 @@ class Keeper:
         if found is not None and place is not None and place.model_file is not None:
             self.awaited_model = place.model_file
         self._notices = [*(found.notices if found else ()), *notices]
-        since = None if found is None else found.session.saved
-        lost = [] if folder is None or place is None else rescued(folder, since)
-        restored = None if found is None else restored_text(found.session, self._workspace.names)
-        self._say(begun(restored, self.read_only, self._notices, lost, has_place=place is not None))
+        if place is None:
+            self._say(nowhere(sample=folder is not None))
+        else:
+            lost = [] if folder is None else rescued(folder, None if found is None else found.session.saved)
+            restored = None if found is None else restored_text(found.session, self._workspace.names)
+            self._say(begun(restored, self.read_only, self._notices, lost))
         self.began.emit()
         if self.awaited_model is not None:
             self.model_awaited.emit()

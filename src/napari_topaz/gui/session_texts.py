@@ -25,8 +25,6 @@ def begun(
     read_only: str | None,
     notices: Sequence[str],
     rescued: Sequence[Path],
-    *,
-    has_place: bool,
 ) -> Status:
     """Say what there is when micrographs were opened.
 
@@ -40,11 +38,7 @@ def begun(
         What could not be read.
     rescued : sequence of Path
         Folders with changes that could be saved nowhere else.
-    has_place : bool
-        False for sample data and micrographs in memory.
     """
-    if not has_place:
-        return Status("Sample data, or in memory: not saved by itself.", copy=True)
     if read_only is not None:
         lines = [_only_to_look_at(read_only), *(notice for notice in notices if notice != read_only)]
     else:
@@ -53,6 +47,12 @@ def begun(
         f"Changes that could not be saved before lie in {path}: open it to see them." for path in rescued
     ]
     return Status(" ".join(lines), problem=bool(read_only or notices), copy=read_only is not None)
+
+
+def nowhere(*, sample: bool) -> Status:
+    """Say that sample data, or micrographs in memory, have no session."""
+    what = "Sample data" if sample else "Micrographs in memory"
+    return Status(f"{what}: labels are not saved by themselves.", copy=True)
 
 
 def not_saved(reason: str, *, again: bool = False) -> Status:
