@@ -25,7 +25,7 @@ from napari_topaz.simulate import simulate as simulate_one
 
 #: What the sets share; the noise makes single particles hard to see, not invisible.
 COMMON = SimulateSettings(
-    micrographs=12, size=1024, pixel_size=4.6, diameter=180.0, particles=170, dose=3.0, carbon=0.1
+    micrographs=12, size=1024, pixel_size=4.6, diameter=180.0, particles=170, dose=1.0, carbon=0.1
 )
 
 
@@ -47,7 +47,7 @@ SETS: dict[str, SimulateSettings] = {
         ice_gradient=0.1,
         seed=3,
     ),
-    "noisy": _like(dose=1.2, seed=4),
+    "noisy": _like(dose=0.4, seed=4),
 }
 
 
