@@ -10,11 +10,12 @@ import pytest
 from napari_topaz.events import JobError, MicrographDone, Started
 from napari_topaz.files import read_micrograph
 from napari_topaz.jobs.pick import pick, picks_of, score_one, with_pixel_size
-from napari_topaz.jobs.preparing import PreparedCache
+from napari_topaz.jobs.preparing import PreparedCache, prepare_source
 from napari_topaz.micrograph import MicrographFile
+from napari_topaz.numerics.deviations import box_deviations, deviations_at
 from napari_topaz.preprocess import prepare
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import PickSettings
+from napari_topaz.settings import PickSettings, TrainSettings
 from worlds import run
 
 FAST = PickSettings(symmetries="none")
@@ -143,3 +144,27 @@ def test_a_full_device_is_said_in_one_sentence(world, model, monkeypatch: pytest
     monkeypatch.setattr(type(model), "to", full)
     with pytest.raises(JobError, match="memory of device cpu is full"):
         run(pick(world.files, model, FAST, device="cpu"))
+
+
+def test_the_filter_of_deviations_is_the_models_or_the_callers(world, model) -> None:
+    everything = PickSettings(threshold=-100.0)
+    [every] = run(pick(world.files[:1], model, everything, device="cpu"))[1].values()
+    source = prepare_source(world.files[0], model.card.preprocess)
+    places = every.yx / np.array(source.step_yx)
+    found = deviations_at(box_deviations(source.image, 23), places)
+    low, high = np.quantile(found, (0.3, 0.8))
+    knowing = model.with_card(deviation_range=(float(low), float(high)), deviation_box=23)
+
+    def kept(one, how: str) -> int:
+        settings = everything.model_copy(update={"deviation_filter": how})
+        return len(run(pick(world.files[:1], one, settings, device="cpu"))[1][world.files[0].name])
+
+    assert kept(knowing, "auto") == kept(knowing, "off") == len(every)
+    assert kept(knowing, "on") == pytest.approx(0.5 * len(every), abs=0.1 * len(every))
+    wanting = knowing.with_card(train=TrainSettings(deviation_filter=True))
+    assert kept(wanting, "auto") == kept(knowing, "on")
+    assert kept(wanting, "off") == len(every)
+    with pytest.raises(JobError, match="--deviation-filter"):
+        kept(model, "on")
+    # A model that learnt from a few labels has no range, and picks all the same.
+    assert kept(wanting.with_card(deviation_range=None), "auto") == len(every)
