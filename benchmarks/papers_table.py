@@ -14,11 +14,12 @@ default recipe are trained as their presets say, with their own numbers of steps
 Preprocessing is the default one for all. Picks are matched within the particle's radius; the
 average precision (AP) counts all particles of the test micrographs.
 
-What was chosen on which data: width, steps and learning rate in a dozen trials without autoencoder on a
-globular set of another seed (papers_tuning.md: what other rates and four times the steps give). The doses of
-the globular and the noisy set were lowered after a look at PN's and the default recipe's AP there, 100 labels,
-draw 0, as they were too easy. On the real set the constants of the default recipe and of the reference
-pickers were chosen earlier while looking at the micrographs that test here, and the other methods' were not.
+What was chosen on which data: width, steps and learning rate in some twenty trials, all but one without
+autoencoder, on a globular set of another seed (papers_tuning.md: what other rates and four times the steps
+give). The doses of the globular and the noisy set were lowered after a look at the AP of PN and the default
+recipe there, 100 labels, draw 0, as they were too easy. On the real set the constants of the default recipe
+and of the reference pickers were chosen earlier while looking at the micrographs that test here; those of
+the other methods were not.
 
     python benchmarks/papers_table.py [--data FOLDER] [--draws 3] [--workers 2] [--time-limit SECONDS]
     python benchmarks/papers_table.py --table-only [--data FOLDER]      # of what is measured so far
