@@ -161,8 +161,8 @@ def _deviations_of(model: PickerModel, wanted: str) -> tuple[float, float] | Non
         return None
     if card.deviation_range is None and wanted == "on":
         raise ValueError(
-            "The model does not know the standard deviations of its particles; leave --deviation-filter out, "
-            "or train it again."
+            "The model does not know the range of its particles' standard deviations (it takes 20 labels); "
+            "leave --deviation-filter out, or train it again."
         )
     return card.deviation_range
 
