@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -124,7 +125,7 @@ def test_workers_of_this_machine(world, model, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.slow
-def test_only_this_machine_is_listened_to(world, tmp_path) -> None:
+def test_workers_listen_on_this_machine_only_and_not_to_ctrl_c(world, tmp_path) -> None:
     job = over_micrographs("T", world.files, HOW, Blocked("mic_0", tmp_path), keep=lambda *_: [], scale=TWO)
     while next(job) != Started("T", 4):
         pass
@@ -133,6 +134,11 @@ def test_only_this_machine_is_listened_to(world, tmp_path) -> None:
         sockets = psutil.Process(pid).net_connections("inet")
         assert {s.laddr.ip for s in sockets if s.status == "LISTEN"} <= {"127.0.0.1"}
         assert 8787 not in {s.laddr.port for s in sockets if s.status == "LISTEN"}
+    same = workers()
+    for pid in same:
+        os.kill(pid, signal.SIGINT)  # Ctrl-C is for the command to answer
+    time.sleep(1)
+    assert workers() == same
     job.close()
     assert workers() == []
 
