@@ -29,9 +29,10 @@ from napari_topaz.gui.options import Options, options_of, plain
 from napari_topaz.gui.sample_data import is_sample
 from napari_topaz.gui.session_texts import restored_text, when
 from napari_topaz.picks import Kind, Picks
+from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
 
-from .conftest import PIXEL_SIZE, micrograph
+from .conftest import PIXEL_SIZE, SHAPE, micrograph
 
 # -- without a window -----------------------------------------------------------------------------
 
@@ -79,6 +80,12 @@ def test_what_was_restored_is_counted() -> None:
 pytestmark = pytest.mark.gui
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save sooner than she would notice."""
+    monkeypatch.setattr("napari_topaz.gui.autosave.QUIET", 0.2)
+
+
 @pytest.fixture
 def viewers(make_napari_viewer: Callable) -> Iterator[Callable]:
     yield make_napari_viewer
@@ -117,7 +124,7 @@ def says(dock: ParticlePicker) -> str:
 
 
 def all_saved(qtbot: QtBot, dock: ParticlePicker) -> None:
-    qtbot.waitUntil(lambda: not dock.keeper.saver.pending, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.keeper.saver.pending, timeout=20_000)
 
 
 def test_she_goes_on_where_she_was(qtbot: QtBot, viewers: Callable, folder: Path) -> None:
@@ -202,7 +209,7 @@ def test_two_windows_on_a_new_folder(qtbot: QtBot, viewers: Callable, folder: Pa
     click(first, (50, 60))
     all_saved(qtbot, first)
     click(second, (150, 160))
-    qtbot.waitUntil(lambda: "not saved" in says(second), timeout=5000)
+    qtbot.waitUntil(lambda: "not saved" in says(second), timeout=20_000)
     assert saved(folder) == {"m_1": [[50, 60]]}
     close(qtbot, second)
     rescued = list((user_data / "napari-topaz" / "rescued").iterdir())
@@ -221,7 +228,7 @@ def test_a_window_that_lost_the_session_does_not_write_over_the_other(
     click(first, (50, 60))
     close(qtbot, first)
     click(second, (150, 160))
-    qtbot.waitUntil(lambda: "in the meantime" in says(second), timeout=5000)
+    qtbot.waitUntil(lambda: "in the meantime" in says(second), timeout=20_000)
     assert saved(folder) == {"m_1": [[50, 60]]}
 
 
@@ -240,13 +247,13 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(
     monkeypatch.setattr(os, "fsync", full)
     dock = open_dock(qtbot, viewers, folder)
     click(dock, (50, 60))
-    qtbot.waitUntil(lambda: len(tries) > 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(tries) > 2, timeout=20_000)
     assert "No space left on device" in says(dock)
     assert "tried again" in says(dock)
     assert not dock.micrographs.session_line.button.isHidden()
     click(dock, (100, 200))
     monkeypatch.setattr(os, "fsync", fsync)
-    qtbot.waitUntil(lambda: "Saved at" in says(dock), timeout=10_000)
+    qtbot.waitUntil(lambda: "Saved at" in says(dock), timeout=20_000)
     all_saved(qtbot, dock)
     assert saved(folder) == {"m_1": [[50, 60], [100, 200]]}
     assert dock.micrographs.session_line.button.isHidden()
@@ -262,7 +269,7 @@ def test_a_folder_that_vanished_is_not_made_anew_and_closing_loses_nothing(
     folder.rename(away)
     folder.mkdir()  # an empty mount point
     click(dock, (100, 200))
-    qtbot.waitUntil(lambda: "not there any more" in says(dock), timeout=5000)
+    qtbot.waitUntil(lambda: "not there any more" in says(dock), timeout=20_000)
     assert list(folder.iterdir()) == []
     close(qtbot, dock)
     assert list(folder.iterdir()) == []
@@ -280,11 +287,14 @@ def test_another_folder_while_a_save_is_due(
     dock = open_dock(qtbot, viewers, folder)
     dock.workspace.change(preprocess=PreprocessSettings(diameter=40, pixel_size=3.0))
     click(dock, (50, 60))
-    dock.opening.open_paths([other])
+    dock.layers.show_scores(ScoreMap("m_1", np.ones((8, 8), np.float32), (40, 50), 1, SHAPE))
+    with qtbot.waitSignal(dock.opening.shown, timeout=20_000):
+        dock.opening.open_paths([other])
+    assert dock._viewer.layers["heat map"].data.shape == (2, 2), "it was another micrograph's"
     assert saved(folder) == {"m_1": [[50, 60]]}
     assert dock.workspace.all_labels == {}
     assert dock.workspace.options.preprocess == PreprocessSettings(diameter=40)
-    qtbot.waitUntil(lambda: dock.layers.shown == "m_1")
+    assert dock.layers.shown == "m_1"
     assert len(dock._viewer.layers["labels"].data) == 0
     click(dock, (70, 80))
     dock.opening.open_paths([folder])
@@ -399,7 +409,7 @@ def test_a_training_that_is_cut_off_loses_its_last_epoch_at_most(
     close(qtbot, dock)
     assert [path.name for path in (place / MODELS).iterdir()] == ["model_0002.safetensors"]
     again = open_dock(qtbot, viewers, folder)
-    qtbot.waitUntil(lambda: again.workspace.model is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: again.workspace.model is not None, timeout=20_000)
     assert again.workspace.model is not None
     assert again.workspace.model.card == models[0].card  # type: ignore[attr-defined]
     click(again, (90, 90))
