@@ -30,7 +30,5 @@ def test_a_box_needs_a_middle(size: int) -> None:
 
 def test_between_grid_points_deviations_are_interpolated() -> None:
     grid = np.array([[1, 2], [3, 4.0]])
-    np.testing.assert_allclose(
-        deviations_at(grid, [(0, 0.5), (0.25, 1), (5, 0), (-3, -3)]), [1.5, 2.5, 3, 1]
-    )
+    np.testing.assert_allclose(deviations_at(grid, [(0, 0.5), (0.25, 1), (5, 0), (-3, -3)]), [1.5, 2.5, 3, 1])
     assert deviations_at(grid, np.empty((0, 2))).shape == (0,)
