@@ -71,18 +71,17 @@ class ParticlePanel(QWidget):
         layout.addWidget(
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
-        self.expecting = ExpectingRow()
-        layout.addWidget(self.expecting)
         layout.addLayout(self._label_buttons())
         self.suggestions = SuggestRow()
         layout.addWidget(self.suggestions)
         self.advanced = Fold("Advanced")
         self.advanced.add(self._preset_row())
+        self.expecting = ExpectingRow()
+        self.advanced.add(_title("Expected number"))
+        self.advanced.add(self.expecting)
         for group, name in GROUPS.items():
             settings = getattr(options, name)
-            title = QLabel(group)
-            title.setStyleSheet("font-weight: bold; margin-top: 6px;")
-            self.advanced.add(title)
+            self.advanced.add(_title(group))
             self.advanced.add(self._add(name, settings, advanced_fields(type(settings))))
         layout.addWidget(self.advanced)
         self.number("diameter").setPlaceholderText("required, for example 180")
@@ -173,7 +172,7 @@ class ParticlePanel(QWidget):
             Kind.PARTICLE: "Clicks in the picture label particles; a second click takes the label back.",
             Kind.NOT_PARTICLE: "Clicks in the picture label places without a particle, such as false picks.",
         }
-        for kind, text in ((Kind.PARTICLE, "＋ Particle"), (Kind.NOT_PARTICLE, "✕ No particle")):
+        for kind, text in ((Kind.PARTICLE, "+ Particle"), (Kind.NOT_PARTICLE, "✕ No particle")):
             button = QToolButton()
             button.setText(text)
             button.setCheckable(True)
@@ -190,3 +189,9 @@ class ParticlePanel(QWidget):
         row.addWidget(self.undo_button)
         row.addWidget(self.load_button)
         return row
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: bold; margin-top: 6px;")
+    return label
