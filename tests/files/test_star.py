@@ -132,7 +132,7 @@ def test_without_scores_or_pixel_size_no_columns(tmp_path: Path) -> None:
 
 def test_one_file_each_has_relions_names_and_block(tmp_path: Path) -> None:
     written = write_picks(tmp_path / "out", {"a": Picks([[1, 2]], scores=[3]), "b": Picks()})
-    assert [path.name for path in written] == ["a_autopick.star", "b_autopick.star"]
+    assert [path.name for path in written] == ["a_autopick.star", "b_autopick.star", "autopick.star"]
     table = starfile.read(tmp_path / "out" / "a_autopick.star")
     assert list(table.columns) == ["rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]
     assert list(read_picks(tmp_path / "out")) == ["a"]

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.options import (
+    FORMAT_HELP,
     MEASURES,
     PICK,
     PREPROCESS,
@@ -32,6 +33,7 @@ from napari_topaz.cli.options import (
     Scaling,
     Showing,
     flag,
+    needs_box,
     one_of,
     pick_format,
     positive,
@@ -55,7 +57,7 @@ def pick(
     *,
     model: ModelFile,
     output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
-    format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
+    format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
     overwrite: Overwrite = False,
     settings: Picking = PICK,
@@ -86,7 +88,7 @@ def pick(
         folder=folder,
         files={f.name: f for f in files},
         pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
-        box_size=box_size or (box_edge(2 * picker.radius(size)) if chosen == "box" else None),
+        box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
         recipe={"model": digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)

@@ -87,10 +87,14 @@ PixelSize = Annotated[
     float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
 ]
 PickFile = Annotated[
-    Path, Parameter(help="Picks: a file (STAR, box, CSV, Topaz table) or a folder of files.")
+    Path,
+    Parameter(help="Picks: a file (STAR, cryoSPARC .cs, crYOLO .cbox, EMAN box, CSV, Topaz, …) or a folder."),
 ]
 Overwrite = Annotated[bool, flag("Replace what exists already.")]
-BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in box files, in pixels.")]
+BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in files of boxes, in pixels.")]
+FORMAT_HELP = (
+    "star, cs, cbox, topaz, csv, box, box-centre, eman-json, imod or via; by suffix where not given."
+)
 
 #: What holds where nothing is said.
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
@@ -98,9 +102,6 @@ STACK = StackSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
 MEASURES, SCALE = Lengths(), ScaleSettings()
 PRESET = "default"
-
-#: Formats whose files hold the picks of one micrograph each.
-ONE_MICROGRAPH = frozenset({"box"})
 
 _LENGTH = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(px|a|å|angstrom)?\s*", re.IGNORECASE)
 
@@ -171,7 +172,7 @@ def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
     CallError
         Where the suffix belongs to no format or to another one.
     """
-    from napari_topaz.files import PICK_FORMATS
+    from napari_topaz.files import PICK_FORMATS, PICK_SUFFIXES, format_of
 
     if name is not None and name not in PICK_FORMATS:
         raise CallError(
@@ -179,16 +180,23 @@ def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
         )
     if output.is_dir() or not output.suffix:
         return name or "star", True
-    by_suffix = {suffix: f.name for f in PICK_FORMATS.values() for suffix in f.suffixes}
-    found = by_suffix.get(output.suffix.lower())
+    found = format_of(output)
     if found is None:
         raise CallError(
-            f"The suffix of {output} is of no format of picks ({', '.join(by_suffix)}); "
+            f"The suffix of {output} is of no format of picks ({', '.join(PICK_SUFFIXES)}); "
             f"change it, or give a folder."
         )
-    if name not in (None, found):
-        suffixes = " or ".join(PICK_FORMATS[str(name)].suffixes)
+    chosen = PICK_FORMATS[name or found.name]
+    if not output.name.lower().endswith(chosen.suffixes):
+        suffixes = " or ".join(chosen.suffixes)
         raise CallError(f"The suffix of {output} does not fit --format {name}; it must be {suffixes}.")
-    if found in ONE_MICROGRAPH:
-        raise CallError(f"{output} can hold one micrograph only; give a folder and --format {found}.")
-    return found, False
+    if chosen.single:
+        raise CallError(f"{output} can hold one micrograph only; give a folder and --format {chosen.name}.")
+    return chosen.name, False
+
+
+def needs_box(format_name: str) -> bool:
+    """Whether a format of picks needs the size of a box."""
+    from napari_topaz.files import PICK_FORMATS
+
+    return PICK_FORMATS[format_name].boxed

@@ -11,6 +11,7 @@ from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.images import box_edge, digest, pick_result, pixel_size_of
 from napari_topaz.cli.learning import labels_of
 from napari_topaz.cli.options import (
+    FORMAT_HELP,
     PREPROCESS,
     SHOWN,
     BoxSize,
@@ -19,6 +20,7 @@ from napari_topaz.cli.options import (
     Preprocess,
     Showing,
     flag,
+    needs_box,
     pick_format,
     refuse_existing,
 )
@@ -43,7 +45,7 @@ def reference(
         Parameter(help="Labelled particles: averaged to templates, and they say whether particles are dark."),
     ] = None,
     templates: Annotated[Path | None, Parameter(help="Stack of 2-D templates (MRC).")] = None,
-    format: Annotated[str | None, Parameter(help="star, topaz, box or csv.")] = None,  # noqa: A002
+    format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
     overwrite: Overwrite = False,
     preprocess: Preprocess = PREPROCESS,
@@ -120,6 +122,6 @@ def _refuse_impossible(
 
 def _box_size(preprocess: PreprocessSettings, pixel_size: float | None, format_name: str) -> int | None:
     """An even number of pixels, for the format that needs it."""
-    if format_name != "box" or pixel_size is None or preprocess.diameter is None:
+    if not needs_box(format_name) or pixel_size is None or preprocess.diameter is None:
         return None
     return box_edge(preprocess.diameter / pixel_size)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.options import (
+    FORMAT_HELP,
     SHOWN,
     BoxSize,
     Overwrite,
@@ -17,6 +18,7 @@ from napari_topaz.cli.options import (
     PixelSize,
     Showing,
     flag,
+    needs_box,
     pick_format,
     positive,
     refuse_existing,
@@ -25,8 +27,6 @@ from napari_topaz.cli.screen import Screen
 
 if TYPE_CHECKING:
     from napari_topaz.micrograph import MicrographFile
-
-FORMAT_HELP = "star, topaz, box or csv; by suffix where not given."
 
 
 def convert(
@@ -66,8 +66,8 @@ def convert(
         positive(value, option)
     if flip_y and not (micrographs or height):
         raise CallError("--flip-y needs the micrographs' height; give --micrographs or --height.")
-    if chosen == "box" and not positive(box_size, "--box-size"):
-        raise CallError("Box files need --box-size, in pixels.")
+    if needs_box(chosen) and not positive(box_size, "--box-size"):
+        raise CallError("Files of boxes need --box-size, in pixels.")
     screen = Screen(shown)
     files = {f.name: f for f in find_micrographs(micrographs)} if micrographs else None
     how = Conversion(scale, flip_y, height, pixel_size, box_size, threshold)
@@ -103,13 +103,12 @@ def info(
 
 def describe(spec: str) -> list[dict[str, Any]]:
     """Describe one argument: a model, a file of picks, or micrographs."""
-    from napari_topaz.files import PICK_FORMATS, find_micrographs
+    from napari_topaz.files import find_micrographs, format_of
 
     path, suffix = Path(spec), Path(spec).suffix.lower()
     if suffix in (".safetensors", ".sav"):
         return [_describe_model(path)]
-    of_picks = {ending for format_ in PICK_FORMATS.values() for ending in format_.suffixes}
-    if suffix in of_picks and not spec.startswith("@"):
+    if format_of(spec) is not None and not spec.startswith("@"):
         return [_describe_picks(path)]
     if path.is_dir() and not _has_micrographs(path):
         return [_describe_picks(path)]

@@ -17,12 +17,22 @@ from napari_topaz.files.micrographs import (
 )
 from napari_topaz.files.mrc import write_mrc
 from napari_topaz.files.names import Matched, check_inside, match_names
-from napari_topaz.files.pick_files import PICK_FORMATS, PickFormat, pick_targets, read_picks, write_picks
+from napari_topaz.files.pick_files import (
+    PICK_FORMATS,
+    PICK_SUFFIXES,
+    PickFormat,
+    format_of,
+    pick_targets,
+    read_picks,
+    write_list,
+    write_picks,
+)
 from napari_topaz.files.stacks import Optics, StackedPicks, open_stack, write_particle_star
 
 __all__ = [
     "MICROGRAPH_FORMATS",
     "PICK_FORMATS",
+    "PICK_SUFFIXES",
     "FileError",
     "Heatmap",
     "Matched",
@@ -33,6 +43,7 @@ __all__ = [
     "check_inside",
     "find_heatmaps",
     "find_micrographs",
+    "format_of",
     "heatmap_path",
     "match_names",
     "open_stack",
@@ -43,6 +54,7 @@ __all__ = [
     "read_picks",
     "replace_file",
     "write_heatmap",
+    "write_list",
     "write_mrc",
     "write_particle_star",
     "write_picks",

@@ -1,8 +1,16 @@
 """EMAN ``.box`` files: one micrograph, one box a line: x y width height [score].
 
-x, y is the box's corner next to pixel (0, 0), in pixels of the micrograph. Our coordinate is
-**corner + size / 2**: that is the pixel with index size / 2 of the box, where EMAN2 and RELION put
-the origin of an image; the outline's middle would lie half a pixel before it.
+Axis order x, y. In pixels of the micrograph; y counts rows from the first row of the file (EMAN calls
+that edge the lower one, and draws it at the bottom). x, y is
+
+* format ``box``: the box's corner next to pixel (0, 0), 0-based ("the lower left corner of the box":
+  EMAN wiki, *Eman2OtherFiles*; crYOLO and RELION agree). Our coordinate is **corner + size / 2**: that
+  is the pixel with index size / 2 of the box, where EMAN2 and RELION put the origin of an image; the
+  outline's middle would lie half a pixel before it.
+* format ``box-centre``: the centre, as some scripts write it. Nothing in a file tells the two apart.
+
+crYOLO counts y from the *other* edge where it worked on TIFF, PNG or JPEG: convert with a flip.
+Resolution: none is lost, fractions of pixels are written. Scores where all picks have one; no kinds.
 """
 
 from __future__ import annotations
@@ -15,16 +23,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_topaz.files.atomic import replace_file
-from napari_topaz.files.columns import digits, numbers, stem_name
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.columns import digits, moved_digits, numbers, only_one, stem_name, text_of
+from napari_topaz.files.errors import FileError
 from napari_topaz.files.write_options import WriteOptions
-from napari_topaz.picks import Kind, Picks
+from napari_topaz.picks import Picks
 
 _COLUMNS = ("x", "y", "width", "height", "score")
 #: EMAN1 wrote this in the place of a score, for "an ordinary particle".
 _EMAN1_MARK = -3.0
-#: More decimals than a float32 coordinate in a micrograph can have.
-_MOST_DECIMALS = 12
 
 
 def read_box(path: Path) -> dict[str, Picks]:
@@ -35,12 +41,39 @@ def read_box(path: Path) -> dict[str, Picks]:
     FileError
         Where a line has fewer than four cells or one that is no number.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not a text file; give boxes as lines of x y width height.") from error
-    except OSError as error:
-        raise reading_failed(path, error) from error
+    return _read(path, half=0.5)
+
+
+def read_box_centre(path: Path) -> dict[str, Picks]:
+    """Read boxes whose x, y is their centre (see :func:`read_box`)."""
+    return _read(path, half=0.0)
+
+
+def write_box(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
+    """Write the boxes of one micrograph, with scores where every pick has one.
+
+    Raises
+    ------
+    FileError
+        Where there are several micrographs, or the size of the box is not known.
+    """
+    _write(path, picks, options, half=0.5)
+
+
+def write_box_centre(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
+    """Write boxes whose x, y is their centre (see :func:`write_box`)."""
+    _write(path, picks, options, half=0.0)
+
+
+def size_of(path: Path, options: WriteOptions) -> int:
+    """Return the edge of a box in pixels, or refuse to write boxes without it."""
+    if not options.box_size:
+        raise FileError(f"{path} needs the size of the box in pixels; give a box size or another format.")
+    return options.box_size
+
+
+def _read(path: Path, half: float) -> dict[str, Picks]:
+    lines = text_of(path, "boxes as lines of x y width height").splitlines()
     rows = [line.replace(",", " ").split() for line in lines if line.strip() and not line.startswith("#")]
     if not rows:
         return {}
@@ -54,47 +87,25 @@ def read_box(path: Path) -> dict[str, Picks]:
         name: numbers(pd.Series([row[k] for row in rows], name=name), path, gaps=name == "score")
         for k, name in enumerate(_COLUMNS[:count])
     }
-    return {stem_name(path): _picks(columns)}
+    return {stem_name(path): _picks(columns, half)}
 
 
-def write_box(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
-    """Write the boxes of one micrograph, with scores where every pick has one.
-
-    Raises
-    ------
-    FileError
-        Where there are several micrographs, or the size of the box is not known.
-    """
-    if len(picks) > 1:
-        raise FileError(f"{path} can hold the boxes of one micrograph, not of {len(picks)}; give a folder.")
-    if not options.box_size:
-        raise FileError(f"{path} needs the size of the box in pixels; give a box size or another format.")
-    one = next(iter(picks.values()), Picks())
-    one = one[one.kinds != Kind.NOT_PARTICLE]
-    corner = _corners(one.yx, options.box_size / 2)
-    size = str(options.box_size)
-    rows = [[x, y, size, size] for y, x in corner]
-    if not np.isnan(one.scores).any():
-        rows = [[*row, score] for row, score in zip(rows, digits(one.scores), strict=True)]
-    with replace_file(path) as part:
-        part.write_text("".join("\t".join(row) + "\n" for row in rows), "utf-8")
-
-
-def _picks(columns: Mapping[str, NDArray[np.float64]]) -> Picks:
+def _picks(columns: Mapping[str, NDArray[np.float64]], half: float) -> Picks:
     # In float64, so that corner + size/2 is rounded once.
-    y = columns["y"] + columns["height"] / 2
-    x = columns["x"] + columns["width"] / 2
+    y = columns["y"] + columns["height"] * half
+    x = columns["x"] + columns["width"] * half
     scores = columns.get("score")
     if scores is not None and (scores == _EMAN1_MARK).all():
         scores = None
     return Picks(np.stack([y, x], axis=1), scores)  # type: ignore[arg-type]
 
 
-def _corners(yx: NDArray[np.float32], half: float) -> list[list[str]]:
-    """Text of yx − half with as few decimals as give back exactly yx."""
-    exact = yx.astype(np.float64) - half
-    for decimals in range(_MOST_DECIMALS + 1):
-        rounded = exact.round(decimals)
-        if np.array_equal((rounded + half).astype(np.float32), yx):
-            return [[f"{value:.{decimals}f}" for value in row] for row in rounded]
-    return [[repr(float(value)) for value in row] for row in exact]
+def _write(path: Path, picks: Mapping[str, Picks], options: WriteOptions, half: float) -> None:
+    _, one = only_one(path, picks, "boxes")
+    edge = size_of(path, options)
+    size = str(edge)
+    rows = [[x, y, size, size] for y, x in moved_digits(one.yx, -edge * half)]
+    if not np.isnan(one.scores).any():
+        rows = [[*row, score] for row, score in zip(rows, digits(one.scores), strict=True)]
+    with replace_file(path) as part:
+        part.write_text("".join("\t".join(row) + "\n" for row in rows), "utf-8")

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_topaz.files.errors import FileError
-from napari_topaz.files.names import unique_names
+from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.names import unique_names, usable_name
+from napari_topaz.micrograph import micrograph_name
 from napari_topaz.picks import Kind, Picks
 
 #: Names of columns, in lower case and without RELION's prefix; the first is the one we write.
@@ -31,7 +32,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 #: Suffixes of the stem of a file that holds one micrograph's picks.
-PICKER_ENDS = ("_autopick", "_manualpick", "_topaz", "_picks")
+PICKER_ENDS = ("_autopick", "_manualpick", "_topaz", "_picks", "_info", ".imod", ".via", ".centre")
+#: What stands for "no score" in a table, in lower case.
+_GAPS = ("", "nan", "<na>", "none")
+#: More decimals than a float32 coordinate in a micrograph can have.
+_MOST_DECIMALS = 12
 
 
 def stem_name(path: Path) -> str:
@@ -90,8 +95,7 @@ def numbers(cells: pd.Series, path: Path, *, gaps: bool = False) -> NDArray[np.f
     values = np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
     bad = ~(np.abs(values) <= np.finfo(np.float32).max)
     if gaps:
-        text = cells.astype(str).str.strip().str.lower()
-        bad &= ~text.isin(["", "nan", "<na>", "none"]).to_numpy()
+        bad &= np.array([str(cell).strip().lower() not in _GAPS for cell in cells], bool)
     if bad.any():
         row = int(bad.argmax())
         raise FileError(
@@ -128,6 +132,54 @@ def digits(values: NDArray[np.float32]) -> NDArray[np.object_]:
     return text
 
 
+def moved_digits(values: NDArray[np.float32], offset: float) -> list[list[str]]:
+    """Text of values + offset with as few decimals as give back exactly the same float32 values.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (n, k)
+        Coordinates.
+    offset : float
+        From our origin to the format's; the reader takes it off again in float64.
+    """
+    exact = values.astype(np.float64) + offset
+    for decimals in range(_MOST_DECIMALS + 1):
+        rounded = exact.round(decimals)
+        if np.array_equal((rounded - offset).astype(np.float32), values):
+            return [[f"{value:.{decimals}f}" for value in row] for row in rounded]
+    return [[repr(float(value)) for value in row] for row in exact]
+
+
+def text_of(path: Path, what: str) -> str:
+    """Read a text file.
+
+    Raises
+    ------
+    FileError
+        Where it is none, or cannot be read; `what` says what to give instead.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not a text file; give {what}.") from error
+    except OSError as error:
+        raise reading_failed(path, error) from error
+
+
+def only_one(path: Path, picks: Mapping[str, Picks], what: str) -> tuple[str, Picks]:
+    """Return name and picks of the one micrograph that a file can hold, without rejected picks.
+
+    Raises
+    ------
+    FileError
+        Where there are several; `what` is what the file holds.
+    """
+    if len(picks) > 1:
+        raise FileError(f"{path} can hold the {what} of one micrograph, not of {len(picks)}; give a folder.")
+    name, one = next(iter(picks.items()), ("", Picks()))
+    return name, one[one.kinds != Kind.NOT_PARTICLE]
+
+
 def _recognise(table: pd.DataFrame) -> dict[str, str]:
     """Which column means what; earlier aliases win."""
     plain = {str(key).strip().lower().removeprefix("_").removeprefix("rln"): str(key) for key in table}
@@ -151,6 +203,8 @@ def _split(picks: Picks, names: pd.Series, path: Path) -> dict[str, Picks]:
     codes, texts = pd.factorize(names.fillna("").astype(str).str.strip())
     if "" in texts:
         raise FileError(f"{path} has a row without a micrograph's name; correct or remove that row.")
+    for text in texts:
+        usable_name(micrograph_name(str(text)), f"{path} has")
     unique = list(unique_names([str(text) for text in texts], f"micrographs in {path}"))
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(texts)))

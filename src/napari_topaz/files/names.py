@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,8 @@ from napari_topaz.picks import Picks
 
 #: Factors between the images of one micrograph: binning, super-resolution, Fourier cropping.
 _FACTORS = (1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 12, 1 / 16)
+#: cryoSPARC's uid before a name.
+_UID = re.compile(r"^\d{21}_(?=.)")
 #: A factor is believed when it makes the picks fill this much of the micrograph (some pickers
 #: go a little beyond the edge).
 _FILLED = (0.8, 1.03)
@@ -37,7 +41,8 @@ class Matched:
 def match_names(picks: Mapping[str, Picks], names: Sequence[str]) -> Matched:
     """Match picks and micrographs by file name without folder and suffix.
 
-    Nothing is guessed: ``a_01_DW`` is not ``a_01``.
+    Nothing is guessed: ``a_01_DW`` is not ``a_01``. Only the uid that cryoSPARC writes before a name may
+    be missing on one side.
 
     Parameters
     ----------
@@ -53,13 +58,33 @@ def match_names(picks: Mapping[str, Picks], names: Sequence[str]) -> Matched:
     """
     by_name = unique_names(picks, "picks")
     wanted = unique_names(names, "micrographs")
-    matched = {name: picks[by_name[name]] for name in wanted if name in by_name}
+    found = {name: by_name[name] for name in wanted if name in by_name}
+    found |= _but_for_uid(by_name, [name for name in wanted if name not in found])
+    matched = {name: picks[found[name]] for name in wanted if name in found}
     if by_name and not matched:
         raise FileError(
             f"No picks belong to these micrographs: the picks are for {_examples(by_name)}, the "
             f"micrographs are {_examples(wanted)}; names must agree without folder and suffix."
         )
-    return Matched(matched, tuple(name for name in by_name if name not in wanted))
+    used = set(found.values())
+    return Matched(matched, tuple(name for name, text in by_name.items() if text not in used))
+
+
+def _but_for_uid(by_name: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
+    """Match names that agree but for cryoSPARC's uid; none where two do."""
+    plain: dict[str, list[str]] = {}
+    for name, text in by_name.items():
+        plain.setdefault(without_uid(name), []).append(text)
+    keys = {name: without_uid(name) for name in wanted}
+    shared = Counter(keys.values())
+    return {
+        name: plain[key][0] for name, key in keys.items() if len(plain.get(key, ())) == 1 and shared[key] == 1
+    }
+
+
+def without_uid(name: str) -> str:
+    """Take off the uid that cryoSPARC writes before the name of a micrograph: 21 digits and "_"."""
+    return _UID.sub("", name)
 
 
 def unique_names(texts: Iterable[str], what: str) -> dict[str, str]:
@@ -79,6 +104,26 @@ def unique_names(texts: Iterable[str], what: str) -> dict[str, str]:
                 "rename one, or use one folder at a time."
             )
     return names
+
+
+def usable_name(name: str, who: str) -> str:
+    """Refuse a name that would lead out of a folder when a file is named after it.
+
+    Parameters
+    ----------
+    name : str
+        Of a micrograph, without folder and suffix.
+    who : str
+        Begins the message, for example ``"picks.star has"``.
+
+    Raises
+    ------
+    FileError
+        For nothing, dots alone, separators of folders, and control characters.
+    """
+    if not name.strip(". ") or any(c in "/\\" or ord(c) < 32 for c in name):
+        raise FileError(f"{who} {name!r} as the name of a micrograph, which no file can have; correct it.")
+    return name
 
 
 def check_inside(picks: Picks, shape: tuple[int, int], name: str) -> None:

@@ -1,13 +1,20 @@
 """RELION STAR files.
 
-Coordinates are in pixels of the micrograph; the value is taken as the 0-based centre, as Topaz
-does: ``rlnCoordinateX`` 12 is the centre of the thirteenth column.
+Axis order by name. ``rlnCoordinateX`` and ``rlnCoordinateY`` are the particle's centre in pixels of the
+aligned and summed micrograph (RELION's documentation, *Conventions*), y counted from the first row of an
+MRC file; the value is taken as 0-based, as Topaz does: ``rlnCoordinateX`` 12 is the centre of the
+thirteenth column. Resolution: none is lost. Scores are ``rlnAutopickFigureOfMerit``; no kinds.
+
+The shapes of RELION's files: one block with or without ``rlnMicrographName`` (3.0, and all files of one
+micrograph); ``data_optics`` and ``data_particles`` (3.1 and later); and ``autopick.star`` or
+``manualpick.star`` of an AutoPick or ManualPick job (4 and 5), whose ``data_coordinate_files`` lists
+micrographs and their files of coordinates (``NAME_autopick.star``), both relative to the project.
 """
 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +22,19 @@ import pandas as pd
 import starfile
 
 from napari_topaz.files.atomic import replace_file
-from napari_topaz.files.columns import picks_of_table, table_of
+from napari_topaz.files.columns import PICKER_ENDS, picks_of_table, table_of
 from napari_topaz.files.errors import FileError, reading_failed
-from napari_topaz.files.write_options import WriteOptions
+from napari_topaz.files.names import usable_name
+from napari_topaz.files.write_options import WriteOptions, project_path
 from napari_topaz.micrograph import micrograph_name
 from napari_topaz.picks import Picks
 
 #: RELION's figure of merit of a pick that has none.
 NO_SCORE = "-999"
-#: RELION 4's autopick.star lists one coordinate file per micrograph in these columns.
+#: RELION 4's and 5's autopick.star lists one coordinate file per micrograph in these columns.
 _LIST = ("rlnMicrographName", "rlnMicrographCoordinates")
+#: What such lists are called in a folder of RELION; the first one is written.
+LISTS = ("autopick.star", "manualpick.star")
 _WRITTEN_BY = "# Written by napari-topaz"
 
 
@@ -32,7 +42,7 @@ def read_star(path: Path) -> dict[str, Picks]:
     """Read the picks of a STAR file, with or without optics groups.
 
     Without ``rlnMicrographName`` they belong to the micrograph the file is named after
-    (``a_01_autopick.star``). RELION 4's list of coordinate files is followed. Scores are
+    (``a_01_autopick.star``). A list of coordinate files (RELION 4 and 5) is followed. Scores are
     ``rlnAutopickFigureOfMerit``; RELION's −999 is none.
 
     Raises
@@ -40,7 +50,7 @@ def read_star(path: Path) -> dict[str, Picks]:
     FileError
         Where the file has no coordinates, or cells that are no numbers.
     """
-    blocks = _blocks(path)
+    blocks = read_blocks(path)
     tables = [block for block in blocks.values() if isinstance(block, pd.DataFrame)]
     for table in tables:
         if set(_LIST) <= set(table.columns):
@@ -67,11 +77,51 @@ def write_star(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
         columns["rlnAutopickFigureOfMerit"] = table["score"].replace("", NO_SCORE)
     blocks: dict[str, Any] = {"": pd.DataFrame(columns)}
     if not options.one_each:
-        names = table["micrograph"].map(options.star_name).map(quoted)
+        names = table["micrograph"].map({name: quoted(options.star_name(name)) for name in picks})
         particles = pd.DataFrame({"rlnMicrographName": names, **columns, "rlnOpticsGroup": "1"})
         blocks = {"optics": _optics(options.pixel_size), "particles": particles}
     with replace_file(path) as part:
         part.write_text(star_text(blocks), "utf-8")
+
+
+def write_star_list(path: Path, files: Mapping[str, Path], options: WriteOptions) -> None:
+    """Write the list of an AutoPick job, ``autopick.star``, for RELION's *Extract* to take.
+
+    What an earlier list names is kept, where the file is still there and the micrograph is not among
+    these.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    files : mapping of str to Path
+        Files of coordinates by micrograph name.
+    """
+    listed = {micrograph_name(name): (name, entry) for name, entry in _listed(path) if Path(entry).is_file()}
+    for name, file in files.items():
+        listed[name] = (options.star_name(name), project_path(file))
+    rows = [[quoted(cell) for cell in row] for row in listed.values()]
+    with replace_file(path) as part:
+        part.write_text(star_text({"coordinate_files": pd.DataFrame(rows, columns=list(_LIST))}), "utf-8")
+
+
+def unlisted(files: Sequence[Path]) -> list[Path]:
+    """Leave out what is read already through a list that is among the files of a folder.
+
+    RELION's job folder has other STAR files, too (``job.star``): beside a list, only files called as
+    those of a picker are taken for picks.
+    """
+    lists = [file for file in files if file.name in LISTS and _listed(file)]
+    if not lists:
+        return list(files)
+    known = {found.resolve() for file in lists for found in _places(file)}
+    return [
+        file
+        for file in files
+        if file.suffix.lower() != ".star"
+        or file in lists
+        or (file.resolve() not in known and file.stem.endswith(PICKER_ENDS))
+    ]
 
 
 def star_text(blocks: Mapping[str, Any]) -> str:
@@ -83,7 +133,14 @@ def star_text(blocks: Mapping[str, Any]) -> str:
     return f"{_WRITTEN_BY}\n{rest}"
 
 
-def _blocks(path: Path) -> dict[str, Any]:
+def read_blocks(path: Path) -> dict[str, Any]:
+    """Read all blocks by name: tables as data frames, single values as dictionaries.
+
+    Raises
+    ------
+    FileError
+        Where the file cannot be read, or is no STAR file.
+    """
     try:
         with path.open("rb"):  # starfile takes a folder or a forbidden file for an empty one
             pass
@@ -106,19 +163,43 @@ def _first_line(error: Exception) -> str:
 
 
 def _follow(table: pd.DataFrame, path: Path) -> dict[str, Picks]:
-    """Read the coordinate files that a RELION 4 list names, relative to the project's folder."""
+    """Read the coordinate files that a list of RELION 4 or 5 names."""
     found: dict[str, Picks] = {}
     for text, entry in table[list(_LIST)].itertuples(index=False):
-        places = [Path(entry), *(parent / entry for parent in path.absolute().parents)]
-        place = next((place for place in places if place.is_file()), None)
+        place = _place(entry, path)
         if place is None:
             raise FileError(f"{path} names {entry}, which does not exist; run from RELION's project folder.")
         if place.suffix.lower() != ".star":
             raise FileError(f"{path} names {entry}, which is not a STAR file; give those files themselves.")
+        if place.resolve() == path.resolve():
+            raise FileError(f"{path} names itself as a file of coordinates; correct that row.")
         parts = list(read_star(place).values())
+        name = usable_name(micrograph_name(text), f"{path} has")
+        if name in found:
+            raise FileError(f"{path} names the micrograph {name!r} twice; remove one of the rows.")
         if parts:
-            found[micrograph_name(text)] = sum(parts, Picks())
+            found[name] = sum(parts, Picks())
     return found
+
+
+def _place(entry: str, path: Path) -> Path | None:
+    """Where a coordinate file lies: entries are relative to the project's folder."""
+    places = [Path(entry), *(parent / entry for parent in path.absolute().parents)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _places(path: Path) -> list[Path]:
+    return [place for _, entry in _listed(path) if (place := _place(entry, path)) is not None]
+
+
+def _listed(path: Path) -> list[tuple[str, str]]:
+    """The rows of a list of coordinate files; none where there is no list."""
+    if not path.is_file():
+        return []
+    for block in read_blocks(path).values():
+        if isinstance(block, pd.DataFrame) and set(_LIST) <= set(block.columns):
+            return [(str(name), str(entry)) for name, entry in block[list(_LIST)].itertuples(index=False)]
+    return []
 
 
 def _without_dummies(picks: dict[str, Picks]) -> dict[str, Picks]:

@@ -1,6 +1,8 @@
-"""Tables with a header line: Topaz's (tab-separated) and CSV.
+"""Tables with a header line: Topaz's (tab-separated) and CSV; VIA's CSV is known by its columns.
 
-Coordinates are centres in pixels of the micrograph, 0-based, as in this package.
+Axis order by name (Topaz: image_name, x_coord, y_coord, score; Bepler et al. 2019 and Topaz's user guide).
+Coordinates are centres in pixels of the micrograph, 0-based, y counted from the first row of the file,
+as in this package. Resolution: none is lost. CSV holds scores and kinds, Topaz's table scores.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from napari_topaz.files.atomic import replace_file
-from napari_topaz.files.columns import picks_of_table, table_of
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.columns import picks_of_table, table_of, text_of
+from napari_topaz.files.errors import FileError
+from napari_topaz.files.via import SHAPE, picks_of_via
 from napari_topaz.files.write_options import WriteOptions
 from napari_topaz.picks import Picks
 
@@ -30,7 +33,9 @@ def read_table(path: Path) -> dict[str, Picks]:
     FileError
         Where the table is empty, has no x and y, or a cell is no number.
     """
-    text = _text(path)
+    text = text_of(path, "a table of coordinates")
+    # VIA 1 begins its header with "#"; else that is a comment.
+    text = text.removeprefix("#") if text.startswith("#filename,") else text
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise FileError(f"{path} is empty; its first line should name columns, such as micrograph,x,y.")
@@ -44,7 +49,7 @@ def read_table(path: Path) -> dict[str, Picks]:
         raise FileError(
             f"{path} is not a table ({reason}); every row needs as many cells as columns."
         ) from error
-    return picks_of_table(table, path)
+    return picks_of_via(table, path) if SHAPE in table else picks_of_table(table, path)
 
 
 def write_csv(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> None:
@@ -66,12 +71,3 @@ def write_topaz(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -
 def _write(path: Path, table: pd.DataFrame, separator: str) -> None:
     with replace_file(path) as part:
         part.write_text(table.to_csv(None, sep=separator, index=False, lineterminator="\n"), "utf-8")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not a text file; give a table of coordinates.") from error
-    except OSError as error:
-        raise reading_failed(path, error) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS
+from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS, PICK_SUFFIXES, format_of
 
 MODEL_FILTER = "Models (*.safetensors)"
 #: Those of Topaz can be read, not written.
@@ -36,13 +36,13 @@ def ask_files(parent: QWidget) -> list[Path]:
 
 def ask_labels(parent: QWidget) -> Path | None:
     """Ask for a file of picks."""
-    patterns = " ".join(f"*{suffix}" for format_ in PICK_FORMATS.values() for suffix in format_.suffixes)
+    patterns = " ".join(f"*{suffix}" for suffix in PICK_SUFFIXES)
     return _path(QFileDialog.getOpenFileName(parent, "Labels", "", f"Picks ({patterns})")[0])
 
 
 def ask_targets(parent: QWidget) -> Path | None:
     """Ask for a file of true particles."""
-    patterns = " ".join(f"*{suffix}" for format_ in PICK_FORMATS.values() for suffix in format_.suffixes)
+    patterns = " ".join(f"*{suffix}" for suffix in PICK_SUFFIXES)
     return _path(QFileDialog.getOpenFileName(parent, "Targets", "", f"Picks ({patterns})")[0])
 
 
@@ -63,9 +63,8 @@ def ask_save_picks(parent: QWidget, folder: Path) -> Path | None:
     path, chosen = QFileDialog.getSaveFileName(parent, "Save picks", start, ";;".join(suffix_of))
     if not path:
         return None
-    known = {suffix for f in PICK_FORMATS.values() for suffix in f.suffixes}
     # What she typed counts; without a suffix of a format the chosen format does.
-    return Path(path) if Path(path).suffix.lower() in known else Path(path + suffix_of.get(chosen, ".star"))
+    return Path(path if format_of(path) else path + suffix_of.get(chosen, ".star"))
 
 
 def ask_save_model(parent: QWidget, folder: Path) -> Path | None:

@@ -271,6 +271,7 @@ class Layers:
             "pixel_size": self._workspace.pixel_size(self.shown),
             "diameter": self._workspace.diameter(self.shown),
             "file": source if isinstance(source, MicrographFile) else None,
+            "shape": None if isinstance(source, MicrographFile) else source.shape,
         }
 
     # -- her edits --------------------------------------------------------------------------------

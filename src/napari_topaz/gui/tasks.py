@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_topaz.events import Job, JobError, Progress, Started, StopToken, Warned
-from napari_topaz.files import check_inside, match_names, read_header, read_picks, write_picks
+from napari_topaz.files import check_inside, format_of, match_names, read_header, read_picks, write_picks
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Source
 from napari_topaz.jobs.preparing import PreparedCache
@@ -187,14 +187,16 @@ def saving(
     pixel_size: float | None,
     diameter: float | None,
 ) -> Job[list[Path]]:
-    """Write picks; the format follows the suffix. Boxes go into a folder, a file per micrograph."""
+    """Write picks; the format follows the suffix. Where a file holds one micrograph, a folder is made."""
     yield Started("Saving")
     files = {s.name: s for s in sources if isinstance(s, MicrographFile)}
+    shapes = {s.name: s.shape for s in sources if not isinstance(s, MicrographFile)}
     how: dict[str, Any] = {"files": files, "pixel_size": pixel_size, "box_size": box_size(diameter)}
-    if path.suffix.lower() == ".box" and len(picks) > 1:
-        folder = path.with_suffix("")
+    how["shapes"] = shapes
+    if (chosen := format_of(path)) is not None and chosen.single and len(picks) > 1:
+        folder = path.with_name(path.name[: -len(chosen.suffixes[0])])
         folder.mkdir(exist_ok=True)
-        return write_picks(folder, picks, format="box", **how)
+        return write_picks(folder, picks, format=chosen.name, **how)
     return write_picks(path, picks, **how)
 
 

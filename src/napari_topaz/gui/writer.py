@@ -40,6 +40,7 @@ def write_points(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         {name: _picks(np.asarray(data), meta)},
         files={name: file} if isinstance(file, MicrographFile) else None,
         pixel_size=size,
+        shapes={name: about["shape"]} if about.get("shape") else None,
         box_size=box_size(about.get("diameter") or _diameter(meta)),
     )
     return [str(one) for one in written]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from napari_topaz.events import Job, JobError, Saved
-from napari_topaz.files import PICK_FORMATS, FileError, read_picks, replace_file, write_picks
+from napari_topaz.files import (
+    PICK_FORMATS,
+    FileError,
+    pick_targets,
+    read_picks,
+    replace_file,
+    write_list,
+    write_picks,
+)
 from napari_topaz.files.errors import reading_failed
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
@@ -64,7 +72,7 @@ class Destination:
         """The files that picks of all micrographs would be written to, or are while they come."""
         if not self.folder:
             return [self.path, self.journal]
-        return [self.path / PICK_FORMATS[self.format].one_each.format(name=name) for name in self.files]
+        return pick_targets(self.path, self.files, self.format)
 
     def save(self, picks: Mapping[str, Picks]) -> list[Path]:
         """Write `picks`: the table as a whole, or a file for each."""
@@ -75,7 +83,12 @@ class Destination:
             files=self.files,
             pixel_size=self.pixel_size,
             box_size=self.box_size,
+            listed=False,
         )
+
+    def list_files(self, names: Iterable[str]) -> list[Path]:
+        """Write the list of the files of these micrographs, where the format has one."""
+        return write_list(self.path, names, self.format, self.files)
 
 
 class FolderOutput:
@@ -121,9 +134,11 @@ class FolderOutput:
             yield Saved(str(path))
 
     def finish(self, *, complete: bool) -> Job[None]:
-        """Nothing is left to do: all files are written."""
+        """All files are written; only their list is left, where the format has one."""
         del complete
-        yield from ()
+        done = [name for name in self._destination.files if self._file(name).exists()]
+        for path in self._destination.list_files(done):
+            yield Saved(str(path))
 
 
 class TableOutput:
