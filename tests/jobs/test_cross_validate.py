@@ -196,6 +196,18 @@ def test_nothing_done_is_said(world: World, tmp_path: Path, trainings: Trainings
     assert not (tmp_path / "table.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["table.csv", "cross_validation.png"])
+def test_a_file_that_is_no_result_stays(
+    world: World, tmp_path: Path, trainings: Trainings, name: str
+) -> None:
+    (tmp_path / name).write_text("of somebody else")
+    with pytest.raises(JobError, match=rf"{name} exists already.*--overwrite"):
+        compared(world, tmp_path, trainings)
+    assert (tmp_path / name).read_text() == "of somebody else"
+    compared(world, tmp_path, trainings, overwrite=True)
+    assert (tmp_path / name).read_bytes() != b"of somebody else"
+
+
 def test_a_damaged_result_is_named(world: World, tmp_path: Path, trainings: Trainings) -> None:
     compared(world, tmp_path, trainings)
     result = next(tmp_path.glob("fold_*.json"))

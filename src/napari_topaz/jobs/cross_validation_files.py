@@ -83,7 +83,7 @@ class FoldFiles:
     Raises
     ------
     JobError
-        Where the folder holds results of another recipe.
+        Where the folder holds results of another recipe, or files of these names that are no results.
     FileError
         Where it cannot be written.
     """
@@ -97,6 +97,13 @@ class FoldFiles:
         elif path.exists():
             self._refuse_other(_read(path), recipe)
             return
+        else:
+            for other in (folder / TABLE_FILE, folder / PLOT_FILE):
+                if other.exists():
+                    raise JobError(
+                        f"{other} exists already and is of no comparison; give another folder, or "
+                        f"--overwrite to replace it."
+                    )
         with replace_file(path) as part:
             part.write_text(json.dumps(recipe, indent=1), "utf-8")
 
