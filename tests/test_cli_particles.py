@@ -54,6 +54,17 @@ def test_evaluate_says_all_in_one_object(call, world, picks, tmp_path) -> None:
     assert Path(found["plot"]).read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_earlier_plot_is_replaced_on_demand_only(call, world, picks, tmp_path) -> None:
+    plot = tmp_path / "e.png"
+    plot.write_text("earlier")
+    words = ("evaluate", "--picks", picks, "--targets", world.labels, "--radius", 8, "--plot", plot)
+    code, _, err = call(*words)
+    assert (code, plot.read_text()) == (2, "earlier")
+    assert "exists already" in err
+    assert call(*words, "--overwrite")[0] == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
 def test_evaluate_over_regions(call, world, picks, tmp_path, model_file) -> None:
     folder = world.folder
     assert call("heatmap", folder, "--model", model_file, "--output", tmp_path / "h", "--quiet")[0] == 0

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
-from napari_topaz.cli.options import RUN, SHOWN, PickFile, PixelSize, Running, Showing, pixels, positive
+from napari_topaz.cli.options import (
+    RUN,
+    SHOWN,
+    Overwrite,
+    PickFile,
+    PixelSize,
+    Running,
+    Showing,
+    pixels,
+    positive,
+    refuse_existing,
+)
 from napari_topaz.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -52,6 +63,7 @@ def evaluate(
         str | None, Parameter(help="Regions this near to a target are positive; the model's where not given.")
     ] = None,
     pixel_size: PixelSize = None,
+    overwrite: Overwrite = False,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
@@ -67,6 +79,7 @@ def evaluate(
     size = positive(pixel_size, "--pixel-size")
     distance = pixels(radius, size, "--radius")
     positive(beta, "--beta")
+    refuse_existing([] if plot is None else [plot], "--plot", overwrite=overwrite)
     near = None if label_radius is None else pixels(label_radius, size, "--label-radius")
     screen = Screen(shown)
     real = _targets(targets, micrographs)
