@@ -51,6 +51,23 @@ def test_values_and_gradients_agree_with_the_reference(shared: Path) -> None:
         )
 
 
+def test_values_are_those_of_the_formulas() -> None:
+    """Without the reference: sums written out, so that π‖ḡ is not ḡ‖π and weights stay where they are."""
+    logits, labels = minibatch(positives=3, unlabelled=9)
+    s, prior = logits.detach().numpy(), 0.2
+    g = 1 / (1 + np.exp(-s))
+    positive, mean = -np.log(g[:3]).mean(), g[3:].mean()
+    as_negative = -np.log(1 - g[3:])
+    divergence = prior * np.log(prior / mean) + (1 - prior) * np.log((1 - prior) / (1 - mean))
+    expected = {
+        "pn": (-np.log(g[:3]).sum() + as_negative.sum()) / 12,
+        "pn-pi": prior * positive + (1 - prior) * as_negative.mean(),
+        "ge-kl": positive + 10 * divergence,
+    }
+    for name, value in expected.items():
+        assert objectives.by_name(name)(logits, labels, prior).item() == pytest.approx(value), name
+
+
 @pytest.mark.parametrize("name", [n for n in OBJECTIVES if n not in {"nnpu", "cvir"}])
 def test_gradients_are_those_of_the_value(name: str) -> None:
     logits, labels = minibatch(positives=3, unlabelled=9)
