@@ -84,8 +84,8 @@ class TrainSettings(Settings):
     )
     estimate_expected: bool = option(
         False,
-        "Estimate the expected number from the labels first, with a few short trainings; a number that is "
-        "given is where that starts. The labels must be a random sample of the particles.",
+        "Estimate the expected number from the labels first, with a few short trainings; it takes the place "
+        "of a number that is given. The labels must be a random sample of the particles.",
         advanced=True,
     )
     prior: float | None = option(
