@@ -138,6 +138,87 @@ def test_one_file_each_has_relions_names_and_block(tmp_path: Path) -> None:
     assert list(read_picks(tmp_path / "out")) == ["a"]
 
 
+def project(folder: Path) -> dict[str, MicrographFile]:
+    """A project of RELION with two micrographs."""
+    (folder / "default_pipeline.star").write_text("data_pipeline_general\n\n_rlnPipeLineJobCounter 3\n")
+    movies = folder / "MotionCorr" / "job002" / "Movies"
+    movies.mkdir(parents=True)
+    return {name: MicrographFile(movies / f"{name}.mrc") for name in ("a", "b 1")}
+
+
+def test_a_folder_gets_the_list_that_relion_extracts_by(tmp_path: Path) -> None:
+    files, job = project(tmp_path), tmp_path / "External" / "job003"
+    picks = {"a": Picks([[1, 2]]), "b 1": Picks([[3, 4], [5, 6]])}
+    written = write_picks(job, picks, files=files)
+    assert [path.name for path in written] == ["a_autopick.star", "b 1_autopick.star", "autopick.star"]
+    table = starfile.read(job / "autopick.star", always_dict=True)["coordinate_files"]
+    assert table.to_dict("list") == {
+        "rlnMicrographName": ["MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/b 1.mrc"],
+        "rlnMicrographCoordinates": ["External/job003/a_autopick.star", "External/job003/b 1_autopick.star"],
+    }, "relative to the project, whatever the working folder"
+    for source in (job, job / "autopick.star", str(job / "*_autopick.star")):
+        found = read_picks(source)
+        assert list(found) == ["a", "b 1"]
+        np.testing.assert_array_equal(found["b 1"].yx, picks["b 1"].yx)
+
+
+def test_a_list_grows_and_forgets_files_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        write_picks(Path("out"), {name: Picks([[1, 2]])}, files={name: MicrographFile(Path(f"{name}.mrc"))})
+    Path("out/b_autopick.star").unlink()
+    write_picks(Path("out"), {"a": Picks([[7, 8]])})
+    table = starfile.read("out/autopick.star", always_dict=True)["coordinate_files"]
+    assert list(table["rlnMicrographName"]) == ["a", "c.mrc"]
+    assert list(table["rlnMicrographCoordinates"]) == ["out/a_autopick.star", "out/c_autopick.star"]
+
+
+def test_one_table_has_names_relative_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = project(tmp_path)
+    stack = files | {"s": MicrographFile(tmp_path / "Import" / "s.mrcs", 2)}
+    picks = {name: Picks([[1, 2]]) for name in stack}
+    write_picks(tmp_path / "p.star", picks, files=stack)
+    names = list(starfile.read(tmp_path / "p.star")["particles"]["rlnMicrographName"])
+    assert names == [
+        "MotionCorr/job002/Movies/a.mrc",
+        "MotionCorr/job002/Movies/b 1.mrc",
+        "000003@Import/s.mrcs",
+    ]
+    (tmp_path / "default_pipeline.star").unlink()
+    write_picks(tmp_path / "p.star", {"a": picks["a"]}, files=files)
+    assert list(starfile.read(tmp_path / "p.star")["particles"]["rlnMicrographName"]) == [
+        str(files["a"].path)
+    ]
+
+
+def test_a_job_folder_of_relion_is_read_by_its_list(tmp_path: Path) -> None:
+    project(tmp_path)
+    job = tmp_path / "AutoPick" / "job006"
+    (job / "Movies").mkdir(parents=True)
+    (job / "Movies" / "a_autopick.star").write_text(LOOP + "1 2\n")
+    (job / "job.star").write_text("data_job\n\n_rlnJobTypeLabel relion.autopick\n")
+    (job / "summary.star").write_text(
+        "data_summary\nloop_\n_rlnMicrographName\n_rlnGroupNrParticles\na.mrc 1\n"
+    )
+    head = "data_coordinate_files\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    row = "MotionCorr/job002/Movies/a.mrc AutoPick/job006/Movies/a_autopick.star\n"
+    for name in ("autopick.star", "manualpick.star"):
+        (job / name).write_text(head + row)
+        assert list(read_picks(job)) == ["a"]
+        (job / "b_manualpick.star").write_text(LOOP + "3 4\n")  # beside the list, and not on it
+        assert set(read_picks(job)) == {"a", "b"}
+        (job / "b_manualpick.star").unlink()
+        (job / name).write_text(head + row + row)
+        with pytest.raises(FileError, match="names the micrograph 'a' twice"):
+            read_picks(job)
+        (job / name).write_text(head + f"a.mrc AutoPick/job006/{name}\n")
+        with pytest.raises(FileError, match="names itself"):
+            read_picks(job)
+        (job / name).unlink()
+
+
 LOOP = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
 
 

@@ -95,7 +95,7 @@ def _number(value: Any) -> float | None:
     """The number, if it is one that a float32 can hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if abs(value) <= np.finfo(np.float32).max else None
+    return float(value) if abs(value) <= float(np.finfo(np.float32).max) else None
 
 
 def _box(yx: Any, score: Any, kind: Any) -> list[Any]:
