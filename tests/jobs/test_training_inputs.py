@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from napari_topaz.choices import OBJECTIVES  # noqa: E402
-from napari_topaz.jobs.training_inputs import prior_of  # noqa: E402
-from napari_topaz.preprocess import Prepared  # noqa: E402
-from napari_topaz.settings import TrainSettings  # noqa: E402
-from napari_topaz.training_set import LabelledImage, TrainingSet  # noqa: E402
+from napari_topaz.choices import OBJECTIVES
+from napari_topaz.jobs.training_inputs import prior_of
+from napari_topaz.preprocess import Prepared
+from napari_topaz.settings import TrainSettings
+from napari_topaz.training_set import LabelledImage, TrainingSet
 
 SIDE, LABELS, EXPECTED = 200, 5, 20
 
