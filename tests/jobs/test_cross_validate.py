@@ -14,6 +14,7 @@ import pytest
 from napari_topaz.events import JobError, Saved, Started, Warned
 from napari_topaz.jobs import cross_validate as module
 from napari_topaz.jobs.cross_validate import Candidate, choose, cross_validate, settings_for
+from napari_topaz.jobs.cross_validation_files import draw_comparison
 from napari_topaz.jobs.folds import UnseenPicks
 from napari_topaz.picks import Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
@@ -90,6 +91,31 @@ def test_the_table_says_it_all(world: World, tmp_path: Path, trainings: Training
         assert float(row["recall_area"]) == pytest.approx(one.recall_area, rel=1e-5)
         assert float(row["recall_area_error"]) == pytest.approx(one.recall_area_error, rel=1e-4)
     assert found.plot.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks", "line"),
+    [([0.3, 0.1, 0.2], ["0.1", "0.2", "0.3"], "-"), (["pn", "cvir"], ["pn", "cvir"], "None")],
+)
+def test_the_picture_is_in_the_order_of_numbers(tmp_path: Path, monkeypatch, values, ticks, line) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: (drawn.append(f), save(f, *a, **k)))
+    one = {
+        "recall_area": 0.5,
+        "recall_area_error": 0.1,
+        "average_precision": 0.5,
+        "average_precision_error": 0.1,
+    }
+    rows = [{"value": value, "folds": 3, **one} for value in values]
+    draw_comparison(tmp_path / "p.png", "option", rows, values[0])
+    for axes in drawn[0].axes:
+        assert [t.get_text() for t in axes.get_xticklabels()] == ticks
+        assert axes.get_lines()[0].get_linestyle() == line
+        chosen = ticks.index(str(values[0]))
+        assert axes.get_lines()[-1].get_xdata().tolist() == [chosen]
 
 
 def test_the_measure_does_not_follow_the_candidates_own_number(

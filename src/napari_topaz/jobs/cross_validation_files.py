@@ -180,6 +180,9 @@ def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, A
         "average_precision": "average precision, one number for all",
     }
     shown = [c for c in candidates if c["folds"]]
+    numbers = all(type(c["value"]) in (int, float) for c in shown)
+    if numbers:  # a line may join what has an order
+        shown.sort(key=lambda c: c["value"])
     x = np.arange(len(shown))
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.2), dpi=130, facecolor="white")
@@ -190,7 +193,8 @@ def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, A
             axes = figure.add_subplot(grid[column])
             mean = np.array([c[name] for c in shown])
             error = np.nan_to_num([c[f"{name}_error"] for c in shown])
-            axes.errorbar(x, mean, error, color=BLUE, lw=1.8, marker="o", ms=5, capsize=4)
+            joined = "-" if numbers else "none"
+            axes.errorbar(x, mean, error, color=BLUE, lw=1.8, ls=joined, marker="o", ms=5, capsize=4)
             best = [i for i, c in enumerate(shown) if choice is not None and c["value"] == choice]
             axes.plot(x[best], mean[best], "o", ms=9, color=ORANGE, zorder=3)
             axes.set(title=label, xlabel=option, xticks=x, xlim=(-0.4, len(shown) - 0.6))
