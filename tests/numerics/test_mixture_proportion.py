@@ -81,3 +81,12 @@ def test_one_label_is_enough_for_a_number() -> None:
 def test_what_cannot_be_counted_is_said(hits: list[bool], labels: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         count_particles(np.zeros(len(hits)), hits, labels)
+
+
+def test_equal_scores_are_one_step() -> None:
+    scores, first = np.repeat([3.0, 1.0], 50), np.arange(100) % 50 < 5
+
+    def value(hits):
+        return count_particles(scores, hits, 10)
+
+    assert value(first) == value(np.roll(first, 45))

@@ -45,3 +45,12 @@ def test_half_as_many_picks_are_worth_the_same_anywhere() -> None:
 def test_what_has_no_area_is_refused(labels: int, most: float) -> None:
     with pytest.raises(ValueError, match="Recall needs"):
         recall_area([1.0], [False], labels, micrographs=1, most=most)
+
+
+def test_equal_scores_are_one_step() -> None:
+    scores, first = np.repeat([3.0, 1.0], 50), np.arange(100) % 50 < 5
+
+    def value(hits):
+        return recall_area(scores, hits, 10, micrographs=2, most=100)
+
+    assert value(first) == value(np.roll(first, 45))

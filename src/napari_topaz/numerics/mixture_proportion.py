@@ -70,8 +70,8 @@ def count_particles(
         raise ValueError(f"{hits.sum()} hits of {labels} labels: a label was hit twice.")
     if not hits.any():
         raise ValueError("No label is among the picks, so that particles cannot be counted.")
-    # A bin ends at a label: below it picks are added, and the recall is the same.
-    picks = np.flatnonzero(hits[np.argsort(-scores, kind="stable")]) + 1
+    # A bin ends at a label: below it picks are added, and the recall is the same. Equal scores are one step.
+    picks = np.sort(np.searchsorted(np.sort(-scores), -scores[hits], side="right"))
     drawn = np.random.default_rng(SEED).multinomial(labels, np.full(labels, 1 / labels), size=DRAWS)
     found = np.cumsum(drawn[:, : len(picks)], axis=1)
     found = found[found[:, -1] > 0]

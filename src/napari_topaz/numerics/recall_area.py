@@ -43,6 +43,7 @@ def recall_area(scores: ArrayLike, hits: ArrayLike, labels: int, *, micrographs:
     if labels < 1 or most <= 1:
         raise ValueError(f"Recall needs a label, and more than one pick: {labels} labels, {most:g} picks.")
     scores, hits = np.asarray(scores, np.float64), np.asarray(hits, bool)
-    ranks = np.flatnonzero(hits[np.argsort(-scores, kind="stable")]) + 1
+    # Picks with a score as high: equal scores are one step, in whatever order they come.
+    ranks = np.sort(np.searchsorted(np.sort(-scores), -scores[hits], side="right"))
     share = 1 - np.log(np.clip(ranks / micrographs, 1, most)) / math.log(most)
     return float(share.sum() / labels)
