@@ -95,6 +95,14 @@ def test_the_closed_form_maximises_the_expected_log_likelihood(means: tuple[floa
     assert float(best_scale(sums, means_, stds)) == pytest.approx(best.x, rel=1e-5)
 
 
+def test_the_scale_is_positive_where_pixels_and_means_differ_in_sign() -> None:
+    sums, means_, stds = np.array([[4.0, 6], [-8, -30], [20, 160]]), np.array([3.0, 5]), np.array([1.0, 2])
+    a, b = (sums[2] / stds**2).sum(), (sums[1] * means_ / stds**2).sum()
+    scale = float(best_scale(sums, means_, stds))
+    assert b < 0 < scale
+    assert 10 * scale**2 + b * scale - a == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize(("dark", "close"), [((30, 3), 0.015), ((40, 4), 0.06)])
 @pytest.mark.parametrize("part", [0.15, 0.4, 0.65])
 def test_carbon_does_not_shift_the_ice(part: float, dark: tuple[float, float], close: float) -> None:
