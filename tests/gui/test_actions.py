@@ -134,7 +134,7 @@ def test_labels_that_are_read_twice_are_there_once(
 ) -> None:
     read = {"a": Picks.labels([[50, 60], [150, 160]])}
 
-    def loading(*args: object):
+    def loading(*args: object, **more: object):
         yield Started("Reading labels")
         return read
 

@@ -82,7 +82,7 @@ def evaluate(
     refuse_existing([] if plot is None else [plot], "--plot", overwrite=overwrite)
     near = None if label_radius is None else pixels(label_radius, size, "--label-radius")
     screen = Screen(shown)
-    real = _targets(targets, micrographs)
+    real = _targets(targets, micrographs, screen)
     scored, regions = _regions(
         screen, _Scores(heatmaps, model, micrographs, near, size), real, running.device
     )
@@ -110,14 +110,20 @@ def _refuse_impossible(
         raise CallError(f"--plot {plot} is a PNG file; let its name end in .png.")
 
 
-def _targets(path: Path, micrographs: list[str] | None) -> dict[str, Picks]:
-    """Read the targets; where micrographs are given, only theirs count."""
+def _targets(path: Path, micrographs: list[str] | None, screen: Screen) -> dict[str, Picks]:
+    """Read the targets; where micrographs are given, only theirs count, and should lie on particles."""
+    from napari_topaz.cli.learning import moving
     from napari_topaz.files import find_micrographs, match_names, read_picks
+    from napari_topaz.jobs.placement import look_at_picks
 
     real = read_picks(path)
     if not micrographs:
         return real
-    return match_names(real, [f.name for f in find_micrographs(micrographs)]).picks
+    files = find_micrographs(micrographs)
+    real = match_names(real, [f.name for f in files]).picks
+    if finding := screen.drive(look_at_picks(files, real)):
+        screen.warn(finding.sentence(moving(path, finding)))
+    return real
 
 
 def _regions(

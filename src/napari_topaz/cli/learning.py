@@ -36,6 +36,7 @@ from napari_topaz.settings import TrainSettings
 from napari_topaz.settings.presets import with_preset
 
 if TYPE_CHECKING:
+    from napari_topaz.jobs.placement import Finding
     from napari_topaz.micrograph import MicrographFile
     from napari_topaz.picks import Picks
 
@@ -119,6 +120,7 @@ def _refuse_impossible(settings: TrainSettings, model: Path) -> None:
 def labels_of(files: Sequence[MicrographFile], path: Path, screen: Screen) -> dict[str, Picks]:
     """Read the labels of these micrographs, and refuse coordinates of another scale."""
     from napari_topaz.files import FileError, check_inside, match_names, read_header, read_picks
+    from napari_topaz.jobs.placement import look_at_picks
     from napari_topaz.jobs.streaming import some_names
 
     found = read_picks(path)
@@ -130,16 +132,25 @@ def labels_of(files: Sequence[MicrographFile], path: Path, screen: Screen) -> di
     shapes = {f.name: read_header(f).shape for f in files if f.name in matched.picks}
     outside = sum(int((~p.inside(shapes[n])).sum()) for n, p in matched.picks.items())
     total = sum(len(p) for p in matched.picks.values())
+    finding = screen.drive(look_at_picks(files, matched.picks))
     if outside > FEW_OUTSIDE * total:
         for name, picks in matched.picks.items():
             try:
                 check_inside(picks, shapes[name], name)
             except FileError as error:
-                advice = "'napari-topaz convert' moves coordinates"
+                options = f" {finding.options}" if finding else ""
+                advice = f"'napari-topaz convert{options}' moves coordinates"
                 raise FileError(f"{path}: {str(error).rstrip('.')} ({advice}).") from error
     if outside:
         screen.warn(f"{outside} of {total} labels lie outside of their micrographs and are not used.")
+    if finding:
+        screen.warn(finding.sentence(moving(path, finding)))
     return matched.picks
+
+
+def moving(path: Path, finding: Finding) -> str:
+    """Say which command moves the picks of a file to where they belong."""
+    return f"'napari-topaz convert {path} MOVED --micrographs … {finding.options}' moves them"
 
 
 def simulate(

@@ -36,26 +36,39 @@ def convert(
     *,
     from_format: Annotated[str | None, Parameter(name="--from", help=FORMAT_HELP)] = None,
     format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
-    scale: Annotated[float, Parameter(help="Multiply coordinates by this, first.")] = 1.0,
+    swap_xy: Annotated[bool, flag("Exchange x and y, before all else.")] = False,
+    scale: Annotated[float, Parameter(help="Multiply coordinates by this.")] = 1.0,
     flip_y: Annotated[bool, flag("Then count y from the other edge.")] = False,
+    shift_x: Annotated[float, Parameter(help="Add this to x last, in pixels.")] = 0.0,
+    shift_y: Annotated[float, Parameter(help="Add this to y last, in pixels.")] = 0.0,
     micrographs: Annotated[
         list[str] | None,
         Parameter(
             negative="",
             consume_multiple=True,
-            help="The micrographs, for their heights and paths, and to check that picks lie inside.",
+            help="The micrographs, for heights and paths, and to see that picks lie inside and on particles.",
         ),
     ] = None,
     height: Annotated[
         int | None, Parameter(help="Height of all micrographs in pixels, for --flip-y without --micrographs.")
     ] = None,
     threshold: Annotated[float | None, Parameter(help="Leave out picks with a lower score.")] = None,
+    no_check: Annotated[bool, flag("Do not look at the micrographs whether picks lie on particles.")] = False,
+    exposures: Annotated[
+        Path | None,
+        Parameter(help="cryoSPARC's exposures (.cs) that the picks are to belong to, for --format cs."),
+    ] = None,
     pixel_size: PixelSize = None,
     box_size: BoxSize = None,
     overwrite: Overwrite = False,
     shown: Showing = SHOWN,
 ) -> int:
-    """Convert picks to another format, and coordinates of other programs to ours."""
+    """Convert picks to another format, and coordinates of other programs to ours.
+
+    With --micrographs three of them are looked at: where picks lie no better than anywhere else, but would
+    lie on particles with another scale, flip, exchange or shift, a warning says which; nothing is moved
+    unless you say so.
+    """
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.convert import Conversion
     from napari_topaz.jobs.convert import convert as job
@@ -68,13 +81,18 @@ def convert(
         raise CallError("--flip-y needs the micrographs' height; give --micrographs or --height.")
     if needs_box(chosen) and not positive(box_size, "--box-size"):
         raise CallError("Files of boxes need --box-size, in pixels.")
+    if chosen == "cs" and not (micrographs or exposures):
+        raise CallError("Files of cryoSPARC hold fractions; give --micrographs or --exposures.")
     screen = Screen(shown)
     files = {f.name: f for f in find_micrographs(micrographs)} if micrographs else None
-    how = Conversion(scale, flip_y, height, pixel_size, box_size, threshold)
+    how = Conversion(
+        scale, flip_y, height, pixel_size, box_size, threshold, swap_xy, (shift_y, shift_x), exposures
+    )
     if folder:
         output.mkdir(parents=True, exist_ok=True)
     guard = partial(refuse_existing, option="output", overwrite=overwrite)
-    work = job(source, output, how, input_format=from_format, output_format=chosen, files=files, guard=guard)
+    formats = {"input_format": from_format, "output_format": chosen}
+    work = job(source, output, how, **formats, files=files, check=not no_check, guard=guard)
     moved = screen.drive(work)
     count = sum(len(p) for p in moved.values())
     values = {"micrographs": len(moved), "picks": count, "output": output}

@@ -13,6 +13,7 @@ from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.nearness import near_to
+from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.picks import Picks
@@ -39,6 +40,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._session, self._workspace, self._layers = session, session.workspace, session.layers
         self._job_bar = job_bar
+        self._reading = Reading(self._workspace, job_bar, self)
         self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
@@ -155,10 +157,7 @@ class Actions(QObject):
 
     def load_labels(self, path: Path) -> None:
         """Add labels from a file of picks."""
-        sources = self._workspace.sources
-        self._job_bar.start(
-            "Reading labels", lambda stop: tasks.loading_labels(path, sources), on_result=self._take_labels
-        )
+        self._reading.read("Reading labels", path, self._take_labels)
 
     def save_model(self, path: Path) -> None:
         """Save the model."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS, PICK_SUFFIXES, format_of
+from napari_topaz.jobs.placement import Misplaced
 
 MODEL_FILTER = "Models (*.safetensors)"
 #: Those of Topaz can be read, not written.
@@ -44,6 +45,24 @@ def ask_targets(parent: QWidget) -> Path | None:
     """Ask for a file of true particles."""
     patterns = " ".join(f"*{suffix}" for suffix in PICK_SUFFIXES)
     return _path(QFileDialog.getOpenFileName(parent, "Targets", "", f"Picks ({patterns})")[0])
+
+
+def ask_placement(parent: QWidget, path: Path, misplaced: Misplaced) -> str:
+    """Ask what to do with picks that seem to be in the wrong place: "move", "keep", or "" for neither."""
+    box = QMessageBox(QMessageBox.Icon.Warning, "Picks in the wrong place?", misplaced.message, parent=parent)
+    words, roles = misplaced.finding.words, QMessageBox.ButtonRole
+    move = box.addButton("Move them", roles.AcceptRole)
+    move.setToolTip(f"Read them with {words}.")
+    keep = None if misplaced.outside else box.addButton("Take them as they are", roles.DestructiveRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    outside = f"{misplaced.outside} of them are outside of their micrographs. " if misplaced.outside else ""
+    box.setInformativeText(f"{outside}Move them reads {path.name} with {words}; the file stays as it is.")
+    try:
+        box.exec()
+        clicked = box.clickedButton()
+        return "move" if clicked is move else "keep" if keep is not None and clicked is keep else ""
+    finally:
+        box.deleteLater()
 
 
 def ask_stack(parent: QWidget, beside: Path | None) -> Path | None:

@@ -15,6 +15,7 @@ from napari_topaz.gui.export_dialog import ask_stack_settings
 from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.opening import timer
+from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.picks import Picks
 from napari_topaz.settings import StackSettings
@@ -34,6 +35,7 @@ class Judging(QObject):
         self.latest = Latest(self)
         self._found: Evaluation | None = None
         self._export = StackSettings()
+        self._reading = Reading(self._workspace, job_bar, self)
         self._soon = timer(self, self._compare)
         self._reveal = timer(self, self._scroll_to_curve, 100)  # when it has got its place
         panel.load_targets.connect(self._ask_targets)
@@ -56,10 +58,7 @@ class Judging(QObject):
 
     def load_targets(self, path: Path) -> None:
         """Read targets from a file of picks."""
-        sources = self._workspace.sources
-        self._job_bar.start(
-            "Reading targets", lambda stop: tasks.loading_labels(path, sources), on_result=self._take_targets
-        )
+        self._reading.read("Reading targets", path, self._take_targets)
 
     def export(self, path: Path, settings: StackSettings) -> None:
         """Cut the particles of all micrographs into stacks."""

@@ -6,6 +6,7 @@ Every function here is called in a thread; torch is imported there, at the first
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from napari_topaz.events import Job, JobError, Progress, Started, StopToken, War
 from napari_topaz.files import check_inside, format_of, match_names, read_header, read_picks, write_picks
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Source
+from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
 from napari_topaz.jobs.reference import picks_of as reference_picks_of
 from napari_topaz.jobs.reference_picker import make_picker, read_templates
 from napari_topaz.micrograph import MicrographFile
+from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
@@ -205,16 +208,43 @@ def box_size(diameter: float | None) -> int | None:
     return None if diameter is None else int(np.ceil(diameter * BOX_PER_DIAMETER / 2) * 2)
 
 
-def loading_labels(path: Path, sources: Sequence[Source]) -> Job[dict[str, Picks]]:
-    """Read picks of these micrographs as labels."""
+def loading_labels(
+    path: Path, sources: Sequence[Source], placement: Placement | None = None, *, look: bool = True
+) -> Job[dict[str, Picks]]:
+    """Read picks of these micrographs as labels.
+
+    Parameters
+    ----------
+    path : Path
+        A file of picks, or a folder of files.
+    sources : sequence of MicrographFile or Micrograph
+        Their micrographs.
+    placement : Placement, optional
+        What the user wants to be done to the coordinates.
+    look : bool
+        Whether to look if they lie on particles.
+
+    Yields
+    ------
+    Started, Progress, Warned, Misplaced
+
+    Returns
+    -------
+    dict of str to Picks
+        Empty where labels lie outside, and the event says what would put them inside.
+    """
     yield Started("Reading labels")
     matched = match_names(read_picks(path), [s.name for s in sources])
-    labels = {}
+    finding = (yield from look_at_picks(sources, matched.picks, placement)) if look else None
+    labels, outside = {}, 0
     for n, source in enumerate(sources, 1):
         if source.name in matched.picks:
-            picks = matched.picks[source.name]
             shape = (read_header(source) if isinstance(source, MicrographFile) else source).shape
-            check_inside(picks, shape, source.name)
+            picks = matched.picks[source.name]
+            picks = replace(picks, yx=(placement or Placement()).moved(picks.yx, shape[0]))
+            outside += int((~picks.inside(shape)).sum())
+            if finding is None:
+                check_inside(picks, shape, source.name)
             kinds = np.where(picks.kinds == Kind.NOT_PARTICLE, Kind.NOT_PARTICLE, Kind.PARTICLE)
             labels[source.name] = Picks(picks.yx, kinds=kinds.astype(np.uint8))
         yield Progress(n, len(sources), "Reading labels")
@@ -222,7 +252,9 @@ def loading_labels(path: Path, sources: Sequence[Source]) -> Job[dict[str, Picks
         yield Warned(
             f"{path.name} has picks of {len(matched.missing)} other micrographs too; they were left out."
         )
-    return labels
+    if finding is not None:
+        yield Misplaced(finding.sentence("nothing was moved yet"), finding, outside)
+    return {} if outside else labels
 
 
 def exporting(
