@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_topaz.events import JobError, Warned
-from napari_topaz.files import FileError, read_picks, write_picks
+from napari_topaz.files import PICK_FORMATS, FileError, read_picks, write_picks
 from napari_topaz.jobs.convert import Conversion, convert
 from napari_topaz.picks import Picks
 from worlds import SHAPE, run
@@ -65,3 +65,69 @@ def test_picks_without_micrograph_are_left_out_with_a_warning(tmp_path, world) -
     text = (tmp_path / "out.star").read_text()
     assert str(world.files[0].path) in text
     assert "2.000000" in text, "the pixel size of the micrographs"
+
+
+def many(world):
+    return {name: picks.flipped(SHAPE[0]) for name, picks in world.truth.items()}
+
+
+def test_picks_in_the_wrong_place_are_written_with_a_warning_and_the_options(tmp_path, world) -> None:
+    write_picks(tmp_path / "in.csv", many(world))
+    events, moved = run(convert(tmp_path / "in.csv", tmp_path / "out.csv", files=files(world)))
+    assert [e.message.rpartition("; ")[2] for e in events if isinstance(e, Warned)] == ["give --flip-y."]
+    np.testing.assert_allclose(moved["mic_0"].yx, many(world)["mic_0"].yx)
+    for how, more in ((Conversion(flip_y=True), {}), (Conversion(), {"check": False})):
+        events, _ = run(convert(tmp_path / "in.csv", tmp_path / "out.csv", how, files=files(world), **more))
+        assert not [e for e in events if isinstance(e, Warned)]
+    np.testing.assert_allclose(
+        run(convert(tmp_path / "in.csv", tmp_path / "out.csv", Conversion(flip_y=True), files=files(world)))[
+            1
+        ]["mic_1"].yx,
+        world.truth["mic_1"].yx,
+        atol=1e-3,
+    )
+
+
+def test_options_that_make_it_worse(tmp_path, world) -> None:
+    write_picks(tmp_path / "in.csv", world.truth)
+    for height, says in ((None, "leave out scale, flip and shift."), (SHAPE[0] - 10, "leave out scale")):
+        how = Conversion(flip_y=True, height=height)
+        events, _ = run(convert(tmp_path / "in.csv", tmp_path / "out.csv", how, files=files(world)))
+        (message,) = [e.message for e in events if isinstance(e, Warned)]
+        assert says in message
+
+
+def test_picks_outside_are_refused_with_the_options_that_fit(tmp_path, world) -> None:
+    doubled = {name: picks.rescaled(2) for name, picks in many(world).items()}
+    write_picks(tmp_path / "in.csv", doubled)
+    with pytest.raises(
+        FileError,
+        match=r"outside .* y [\d.]+; they would lie on particles with .* edge: give --scale 0\.5 --flip-y\.",
+    ):
+        run(convert(tmp_path / "in.csv", tmp_path / "out.csv", files=files(world)))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_exchange_and_shift(table, tmp_path) -> None:
+    how = Conversion(scale=2, swap_xy=True, flip_y=True, height=100, shift_yx=(0.5, -1))
+    _, moved = run(convert(table, tmp_path / "out.csv", how))
+    np.testing.assert_array_equal(moved["mic_0"].yx, [[100 - 1 - 40 + 0.5, 19], [100 - 1 - 10 + 0.5, 59]])
+    np.testing.assert_array_equal(moved["mic_0"].scores, [1, 2])
+
+
+FORMATS = list(PICK_FORMATS)
+
+
+@pytest.mark.parametrize("first", FORMATS)
+@pytest.mark.parametrize("second", FORMATS)
+def test_between_any_two_formats(tmp_path, world, first: str, second: str) -> None:
+    how = Conversion(box_size=33)
+    write_picks(tmp_path / "truth", world.truth, format=first, box_size=20, files=files(world))
+    one, two = tmp_path / "truth", tmp_path / "two"
+    two.mkdir()
+    formats = {"input_format": first, "output_format": second}
+    run(convert(one, two, how, **formats, files=files(world), check=False))
+    found = read_picks(two, second)
+    assert sorted(found) == sorted(world.truth)
+    for name, picks in world.truth.items():
+        np.testing.assert_allclose(found[name].yx, picks.yx, atol=2e-3)

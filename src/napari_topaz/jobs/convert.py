@@ -162,7 +162,10 @@ def _looked_at(
         except FileError as error:
             if found is None:
                 raise
-            raise FileError(f"{str(error).rstrip('.')}: {found.words} they fit; {_remedy(found)}.") from error
+            what = str(error).partition("; ")[0]
+            raise FileError(
+                f"{what}; they would lie on particles with {found.words}: {_remedy(found)}."
+            ) from error
     if found is not None:
         yield Warned(found.sentence(_remedy(found)))
 
