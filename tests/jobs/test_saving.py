@@ -105,6 +105,18 @@ def test_a_folder_has_a_file_for_each(tmp_path) -> None:
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.box", RECIPE_FILE}
 
 
+def test_a_folder_of_star_files_gets_the_list_of_all_that_is_done(tmp_path) -> None:
+    for name, picks in (("b", B), ("a", A)):  # the second one resumes
+        output = open_output(destination(tmp_path / "out", folder=True), resume=True)
+        run(output.write(name, picks))
+        assert (tmp_path / "out" / "autopick.star").exists() == (name == "a"), "not before the end"
+        events, _ = run(output.finish(complete=False))
+        assert events == [Saved(str(tmp_path / "out" / "autopick.star"))]
+    assert output.done == {"b"}, "the list is no micrograph"
+    assert set(read_picks(tmp_path / "out" / "autopick.star")) == {"a", "b"}
+    assert tmp_path / "out" / "autopick.star" in destination(tmp_path / "out", folder=True).targets()
+
+
 @pytest.mark.parametrize("name", ["out", "out.star"])
 def test_what_cannot_be_written_is_known_before_the_work(tmp_path, name) -> None:
     (tmp_path / "file").write_text("in the way")
