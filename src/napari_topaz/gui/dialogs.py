@@ -56,7 +56,7 @@ def ask_placement(parent: QWidget, path: Path, misplaced: Misplaced) -> str:
     keep = None if misplaced.outside else box.addButton("Take them as they are", roles.DestructiveRole)
     box.addButton(QMessageBox.StandardButton.Cancel)
     outside = f"{misplaced.outside} of them are outside of their micrographs. " if misplaced.outside else ""
-    box.setInformativeText(f"{outside}Move them reads {path.name} with {words}; the file stays as it is.")
+    box.setInformativeText(f"{outside}“Move them” reads {path.name} with {words}; the file stays as it is.")
     try:
         box.exec()
         clicked = box.clickedButton()
