@@ -31,6 +31,9 @@ def test_the_prior_follows_from_the_expected_number() -> None:
     # What is labelled, and what is ignored round it, is not unlabelled.
     rest = 15_000 - disc_pixels(6)
     assert made.unlabelled_prior(6) == pytest.approx(19 * 29 / rest)
+    twice = {"a": Picks.labels([(200, 300), (200, 300)])}
+    crowded = build_training_set([prepared("a")], twice, diameter=12, expected=20, label_radius=3)
+    assert crowded.unlabelled_prior(6) == pytest.approx(18 * 29 / rest)  # discs that overlap count once
     from_prior = build_training_set([prepared("a")], labels, diameter=12, prior=made.prior, label_radius=3)
     assert from_prior.expected == pytest.approx(20)
     assert not from_prior.assumed

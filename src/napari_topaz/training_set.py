@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_topaz.numerics.regions import disc_pixels
+from napari_topaz.numerics.regions import disc_mask, disc_pixels
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
 
@@ -91,11 +91,12 @@ class TrainingSet:
 
         Only the training images count. At or below 0 where all expected particles are labelled.
         """
-        pixels = sum(i.prepared.image.size for i in self.training)
         labels = sum(len(i.positives) for i in self.training)
         hidden = len(self.training) * self.expected - labels
-        rest = pixels - labels * disc_pixels(ignore_radius)
-        return min(0.5, hidden * disc_pixels(self.label_radius) / max(rest, 1))
+        # Counted, as the discs of neighbours overlap.
+        near = (ignore_radius, ignore_radius)
+        rest = sum(np.sum(~disc_mask(i.prepared.image.shape, i.positives, near)) for i in self.training)
+        return min(0.5, hidden * disc_pixels(self.label_radius) / max(float(rest), 1.0))
 
 
 def build_training_set(

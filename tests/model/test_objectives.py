@@ -113,6 +113,19 @@ def test_minibatches_without_a_class_are_defined(name: str) -> None:
         assert torch.isfinite(function(logits, labels, 0.1))
 
 
+def test_risks_are_mixed_with_the_supervised_one_where_negatives_are_labelled() -> None:
+    """PNU learning: half of the negatives' part is of labelled negatives, however few they are."""
+    logits = torch.tensor([2.0, -1.0, 0.5, -2.0, 1.5], dtype=torch.float64)
+    labels = torch.tensor([1, 0, 0, 0, -1])
+    h = torch.nn.functional.softplus
+    positive, unlabelled, negative = h(-logits[0]), h(logits[1:4]).mean(), h(logits[4])
+    mixed = 0.3 * positive + 0.7 * (unlabelled + negative) / 2
+    assert float(objectives.pn_pi(logits, labels, 0.3)) == pytest.approx(float(mixed))
+    plain = objectives.nnpu(logits[:4], labels[:4], 0.3)
+    supervised = 0.3 * positive + 0.7 * negative
+    assert float(objectives.nnpu(logits, labels, 0.3)) == pytest.approx(float((plain + supervised) / 2))
+
+
 def test_nnpu_steps_against_a_negative_risk() -> None:
     logits = torch.tensor([5.0, -5.0, -5.0], dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([1, 0, 0])

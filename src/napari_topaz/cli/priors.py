@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -141,16 +142,26 @@ def comparison_table(found: CrossValidation) -> str:
 
     lines = [f"{found.option:>12}  folds  recall area      average precision"]
     for one in found.candidates:
-        areas = f"{one.recall_area:.4f} ± {one.recall_area_error:.4f}"
-        precision = f"{one.average_precision:.3f} ± {one.average_precision_error:.3f}"
+        areas = _spread(one.recall_area, one.recall_area_error, 4)
+        precision = _spread(one.average_precision, one.average_precision_error, 3)
         lines.append(f"{spelt(one.value):>12}  {one.folds:5d}  {areas}  {precision}")
     if found.choice is None:
         lines.append("No value has all folds yet; run the same command again to go on.")
     else:
         others = f"; as good within one standard error: {', '.join(map(spelt, found.as_good))}"
-        lines.append(f"Best: {found.option} {spelt(found.choice)}{others if found.as_good else ''}.")
+        best = "Best so far" if found.unfinished else "Best"
+        lines.append(f"{best}: {found.option} {spelt(found.choice)}{others if found.as_good else ''}.")
+        if found.unfinished:
+            lacking = ", ".join(map(spelt, found.unfinished))
+            lines.append(f"Not all folds are done of {lacking}; run the same command again to go on.")
     lines.append(f"Wrote {found.table} and {found.plot} ({found.computed} trainings, {found.kept} kept).")
     return "\n".join(lines)
+
+
+def _spread(mean: float, error: float, digits: int) -> str:
+    """Write mean ± standard error in a column; a dash for what too few folds do not give."""
+    texts = ("–" if math.isnan(x) else f"{x:.{digits}f}" for x in (mean, error))
+    return "{:>{w}} ± {:<{w}}".format(*texts, w=digits + 2)
 
 
 def _read_vary(text: str) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-ESTIMATE = "Estimate the number from the labels with a few short trainings; it becomes *Expected per micrograph*."
+ESTIMATE = "Estimate the number from the labels with a few short trainings; it becomes the expected one."
 COMPARE = (
     "Cross-validation: train with half, once and twice the number on parts of the labelled micrographs, "
     "and see which finds the labels on the others best. It can be interrupted and goes on in the same folder."

@@ -42,6 +42,8 @@ class Candidate:
         Mean and standard error over the folds of :func:`~napari_topaz.numerics.recall_area.recall_area`.
     average_precision, average_precision_error : float
         The same of :func:`~napari_topaz.jobs.validation.estimate`, with one number of particles for all.
+    areas : tuple of float
+        Recall area of each fold that is done, in the order of the folds.
     """
 
     value: object
@@ -50,6 +52,7 @@ class Candidate:
     recall_area_error: float
     average_precision: float
     average_precision_error: float
+    areas: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class CrossValidation:
     choice : object
         The value with the highest mean recall area of those with all folds; None where none has.
     as_good : tuple
-        The other values within one standard error of the choice: the labels do not tell them apart.
+        The other values whose mean difference from the choice over the folds, which all share, is within its
+        standard error: the labels do not tell them apart.
     reference : float
         Particles per micrograph that the average precision takes for all candidates.
     folds, computed, kept : int
@@ -84,6 +88,11 @@ class CrossValidation:
     kept: int
     table: Path
     plot: Path
+
+    @property
+    def unfinished(self) -> tuple[object, ...]:
+        """Values that lack some folds."""
+        return tuple(c.value for c in self.candidates if c.folds < self.folds)
 
 
 def settings_for(base: TrainSettings, option: str, values: Sequence[object]) -> dict[object, TrainSettings]:
@@ -287,18 +296,27 @@ def _concluded(
 
 
 def choose(candidates: Sequence[Candidate], folds: int) -> tuple[Candidate | None, list[Candidate]]:
-    """Return the best of those with all folds, and the others within one standard error of it."""
+    """Return the best of those with all folds, and the others that the folds do not tell from it.
+
+    Folds are shared, and some are harder than others: it is their differences that count.
+    """
     complete = [c for c in candidates if c.folds == folds]
     if not complete:
         return None, []
     best = max(complete, key=lambda c: c.recall_area)
-    least = best.recall_area - best.recall_area_error
-    return best, [c for c in complete if c is not best and c.recall_area >= least]
+    return best, [c for c in complete if c is not best and _as_good(best, c)]
+
+
+def _as_good(best: Candidate, other: Candidate) -> bool:
+    differences = [a - b for a, b in zip(best.areas, other.areas, strict=True)]
+    mean, error = _mean_and_error(differences)
+    return mean <= error
 
 
 def _candidate(value: object, results: Sequence[FoldResult]) -> Candidate:
-    areas = _mean_and_error([r.recall_area for r in results])
-    return Candidate(value, len(results), *areas, *_mean_and_error([r.average_precision for r in results]))
+    areas = tuple(r.recall_area for r in sorted(results, key=lambda r: r.fold))
+    precisions = _mean_and_error([r.average_precision for r in results])
+    return Candidate(value, len(results), *_mean_and_error(areas), *precisions, areas)
 
 
 def _mean_and_error(numbers: Sequence[float]) -> tuple[float, float]:

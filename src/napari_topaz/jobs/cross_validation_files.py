@@ -160,7 +160,7 @@ def write_outcome(
     table, plot = folder / TABLE_FILE, folder / PLOT_FILE
     with replace_file(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        names = [n for n in candidates[0] if n != "value"]
+        names = [n for n in candidates[0] if n not in ("value", "areas")]
         rows.writerow([option, *names, "chosen"])
         for one in candidates:
             rows.writerow([one["value"], *(_cell(one[n]) for n in names), int(one["value"] == choice)])
@@ -169,7 +169,7 @@ def write_outcome(
 
 
 def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, Any]], choice: object) -> None:
-    """Draw mean ± standard error of both measures over the values."""
+    """Draw mean ± standard error of both measures over the values; hollow where folds are lacking."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -184,6 +184,7 @@ def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, A
     if numbers:  # a line may join what has an order
         shown.sort(key=lambda c: c["value"])
     x = np.arange(len(shown))
+    most = max(c["folds"] for c in shown)
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.2), dpi=130, facecolor="white")
         title = f"Cross-validation of {option}: mean ± standard error over folds"
@@ -195,6 +196,8 @@ def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, A
             error = np.nan_to_num([c[f"{name}_error"] for c in shown])
             joined = "-" if numbers else "none"
             axes.errorbar(x, mean, error, color=BLUE, lw=1.8, ls=joined, marker="o", ms=5, capsize=4)
+            part_done = [i for i, c in enumerate(shown) if c["folds"] < most]
+            axes.plot(x[part_done], mean[part_done], "o", ms=5, color="white", mec=BLUE, zorder=3)
             best = [i for i, c in enumerate(shown) if choice is not None and c["value"] == choice]
             axes.plot(x[best], mean[best], "o", ms=9, color=ORANGE, zorder=3)
             axes.set(title=label, xlabel=option, xticks=x, xlim=(-0.4, len(shown) - 0.6))

@@ -112,11 +112,15 @@ def estimate(
     order = np.argsort(-scores, kind="stable")
     ranked, picked = scores[order].astype(np.float64), np.arange(1, len(order) + 1)
     recall = np.cumsum(hits[order]) / max(labels, 1)
+    # Equal scores are one step, whatever the order of the picks.
+    steps = np.flatnonzero(np.diff(ranked, append=-np.inf))
+    ranked_hits = ranked[hits[order]]
+    ranked, picked, recall = ranked[steps], picked[steps], recall[steps]
     precision = np.minimum(1.0, recall * particles / picked)
     average = float(np.sum(precision * np.diff(recall, prepend=0.0)))
     if not hits.any():
         return Validation(average, float(ranked[0]) if len(ranked) else 0.0, labels)
-    smooth = _smooth_recall(ranked, ranked[hits[order]], labels)
+    smooth = _smooth_recall(ranked, ranked_hits, labels)
     # F_β = (1 + β²)·precision·recall / (β²·precision + recall), with precision = recall · particles / picks.
     f_beta = (1 + beta**2) * smooth * particles / (picked + beta**2 * particles)
     return Validation(average, float(ranked[np.argmax(f_beta)]), labels)

@@ -8,8 +8,11 @@ All take
 * ``prior`` – π, the fraction of positives among the *unlabelled* regions of the minibatch
 
 and return a scalar. g = sigmoid(s); H(s, 1) = softplus(−s) and H(s, 0) = softplus(s) are binary
-cross-entropies. Expectations over labelled positives and negatives are means; with labelled
-negatives the first expectation runs over all labelled regions (Bepler et al. 2018, discussion).
+cross-entropies. Expectations over labelled positives and negatives are means. Labelled negatives
+are few and hard, and must not drown among the unlabelled: in the GE objectives the first expectation
+runs over all labelled regions (Bepler et al. 2018, discussion), `pn-pi` and `nnpu` are mixed with the
+supervised risk of the labelled regions (PNU learning, :func:`supervised_share`). In `pn` and
+`squared-error` they weigh what an unlabelled region weighs.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ WHOLE_SAMPLE = frozenset({"nnpu"})
 #: Objectives whose π is that of all regions, labelled or not: it weighs positives against the rest.
 ALL_REGIONS = frozenset({"pn-pi"})
 
+#: Weight η of the supervised risk where there are labelled negatives; half, as neither side is known better.
+SUPERVISED = 0.5
+
 
 def mean_where(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask`, 0 where nothing is; without a host synchronisation."""
@@ -50,10 +56,21 @@ def pn(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     return mean_where(softplus(torch.where(labels == 1, -logits, logits)), labels <= 1)
 
 
+def supervised_share(labels: Tensor) -> Tensor:
+    """Return the weight η of the supervised risk in PNU learning (Sakai et al. 2017, equation 6).
+
+    η·(π·E_P H(s, 1) + (1 − π)·E_N H(s, 0)) + (1 − η)·R, R the risk without labelled negatives;
+    0 in a minibatch that has none.
+    """
+    return SUPERVISED * (labels == -1).any()
+
+
 def pn_pi(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
-    """Return π·E_P H(s, 1) + (1 − π)·E_U H(s, 0)."""
+    """Return π·E_P H(s, 1) + (1 − π)·E_U H(s, 0), with labelled negatives as in PNU learning."""
+    share, risks = supervised_share(labels), softplus(logits)
     positives = mean_where(softplus(-logits), labels == 1)
-    return prior * positives + (1 - prior) * mean_where(softplus(logits), labels <= 0)
+    negatives = (1 - share) * mean_where(risks, labels == 0) + share * mean_where(risks, labels == -1)
+    return prior * positives + (1 - prior) * negatives
 
 
 def squared_error(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
@@ -68,13 +85,15 @@ def nnpu(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     """Non-negative risk of Kiryo et al. 2017, π·E_P H(s, 1) + max(0, E_U H(s, 0) − π·E_P H(s, 0)).
 
     Where the second part is negative the step follows −(that part), as in algorithm 1 there: the
-    returned scalar has the risk's value and the step's gradient.
+    returned scalar has the risk's value and the step's gradient. Labelled negatives as in PNU learning.
     """
+    share, risks = supervised_share(labels), softplus(logits)
     positive = prior * mean_where(softplus(-logits), labels == 1)
-    negative = mean_where(softplus(logits), labels <= 0) - prior * mean_where(softplus(logits), labels == 1)
+    negative = mean_where(risks, labels == 0) - prior * mean_where(risks, labels == 1)
     risk = positive + negative.clamp(min=0)
     step = torch.where(negative < 0, -negative, positive + negative)
-    return step + (risk - step).detach()
+    supervised = positive + (1 - prior) * mean_where(risks, labels == -1)
+    return (1 - share) * (step + (risk - step).detach()) + share * supervised
 
 
 class MovingMean:
