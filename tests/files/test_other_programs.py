@@ -324,6 +324,13 @@ def test_picks_join_the_exposures_of_cryosparc(tmp_path: Path) -> None:
         np.testing.assert_allclose(table["location/center_x_frac"], [0.15, 0.00125], rtol=1e-6)
     write_picks(tmp_path / "p.cs", {"a_01": ONE["a"]}, exposures=save(tmp_path / "old.cs", CS))
     assert np.load(tmp_path / "p.cs")["location/micrograph_uid"].tolist() == [41, 41], "of earlier particles"
+    other = f"J3/imported/{LONG.replace('8', '9')}.mrc".encode()
+    two = np.array([(41, text, 3, (200, 400), 1.5), (42, other, 3, (200, 400), 1.5)], dtype)
+    save(tmp_path / "two.cs", two)
+    write_picks(tmp_path / "p.cs", {LONG: ONE["a"]}, exposures=tmp_path / "two.cs")
+    assert np.load(tmp_path / "p.cs")["location/micrograph_uid"].tolist() == [41, 41]
+    with pytest.raises(FileError, match=r"two\.cs has no exposure 'a_01', or two"):  # nobody knows which
+        write_picks(tmp_path / "p.cs", {"a_01": ONE["a"]}, exposures=tmp_path / "two.cs")
     with pytest.raises(FileError, match=r"e\.cs has no exposure 'b'"):
         write_picks(tmp_path / "p.cs", {"b": ONE["a"]}, exposures=exposures)
 

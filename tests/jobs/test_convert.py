@@ -97,6 +97,15 @@ def test_options_that_make_it_worse(tmp_path, world) -> None:
         assert says in message
 
 
+def test_a_flip_round_another_height_may_be_right(tmp_path, world) -> None:
+    height = SHAPE[0] - 30  # as of an image that was padded
+    write_picks(tmp_path / "in.csv", {name: one.flipped(height) for name, one in world.truth.items()})
+    how = Conversion(flip_y=True, height=height)
+    events, moved = run(convert(tmp_path / "in.csv", tmp_path / "out.csv", how, files=files(world)))
+    assert not [e for e in events if isinstance(e, Warned)]
+    np.testing.assert_allclose(moved["mic_0"].yx, world.truth["mic_0"].yx, atol=1e-3)
+
+
 def test_picks_outside_are_refused_with_the_options_that_fit(tmp_path, world) -> None:
     doubled = {name: picks.rescaled(2) for name, picks in many(world).items()}
     write_picks(tmp_path / "in.csv", doubled)

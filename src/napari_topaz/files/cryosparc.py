@@ -18,6 +18,7 @@ could read, are refused. So is the newer compressed stream, which is no NumPy fi
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,8 +169,9 @@ def _exposures(path: Path) -> dict[str, _Exposure]:
             int(table[group][k]) if group else 1,
             float(table[sizes][k]) if sizes in fields else 0.0,
         )
-        found[micrograph_name(text)] = found[without_uid(micrograph_name(text))] = exposure
-    return found
+        found[micrograph_name(text)] = exposure
+    plain = Counter(without_uid(name) for name in found)
+    return found | {short: found[name] for name in found if plain[short := without_uid(name)] == 1}
 
 
 def _exposure(
@@ -179,7 +181,7 @@ def _exposure(
         found = known.get(name) or known.get(without_uid(name))
         if found is None:
             raise FileError(
-                f"{options.exposures} has no exposure {name!r}; give the one that has all micrographs."
+                f"{options.exposures} has no exposure {name!r}, or two; give the file that has all micrographs."
             )
         return found
     file = options.files.get(name)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_topaz.events import Job, Warned
 from napari_topaz.files import FileError, read_micrograph
 from napari_topaz.jobs.preparing import Source
@@ -98,7 +96,7 @@ def look_at_picks(
     Finding or None
         None where the picks may well be right, or nothing would put them right.
     """
-    wanted = {name: _mixed(one[one.kinds != Kind.NOT_PARTICLE]) for name, one in picks.items()}
+    wanted = {name: one[one.kinds != Kind.NOT_PARTICLE].by_score() for name, one in picks.items()}
     having = [source for source in sources if len(wanted.get(source.name, ()))]
     most = sorted(having, key=lambda source: -len(wanted[source.name]))[:MOST_MICROGRAPHS]
     maps, yx = [], []
@@ -114,11 +112,6 @@ def look_at_picks(
     if verdict is None:
         return None
     return Finding(verdict.placement, verdict.as_is, verdict.best, len(maps))
-
-
-def _mixed(picks: Picks) -> Picks:
-    """Best first; those of the same score, or without any, from everywhere: files often go by place."""
-    return picks[np.random.default_rng(0).permutation(len(picks))].by_score()
 
 
 def _parts(placement: Placement) -> list[tuple[str, str]]:
