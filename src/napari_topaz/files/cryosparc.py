@@ -181,7 +181,7 @@ def _exposure(
         found = known.get(name) or known.get(without_uid(name))
         if found is None:
             raise FileError(
-                f"{options.exposures} has no exposure {name!r}, or two; give the file that has all micrographs."
+                f"{options.exposures} has no exposure {name!r}, or two; give the one of all micrographs."
             )
         return found
     file = options.files.get(name)
