@@ -5,8 +5,8 @@ in pixels of the micrograph, y counted from the first row of an MRC file; ``_Wid
 its size, so that our coordinate is corner + size / 2 as in ``.box``. ``_Confidence`` is the score;
 ``_EstWidth`` and ``_EstHeight`` (the size that crYOLO estimates), ``_CoordinateZ``, ``_Depth``, ``_Angle``
 and ``_filamentid`` are of no use here. ``<NA>`` stands for nothing. ``data_global`` names the version of
-the format, ``data_cryolo_include`` the slices of a tomogram that are looked at. Source: crYOLO's user
-guide, *CBOX format*; Scipion reads it so.
+the format, ``data_cryolo_include`` the slices of a tomogram that are looked at. Source: public programs that
+write such files for crYOLO, Scipion among them; it has not been checked against a file of crYOLO's own.
 
 crYOLO counts y from the *other* edge where it worked on TIFF, PNG or JPEG: convert with a flip.
 Its own confidences lie between 0 and 1; what is written here are the picks' scores as they are.

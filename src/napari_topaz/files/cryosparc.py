@@ -4,10 +4,10 @@
 the height in ``location/micrograph_shape`` (height, width): our coordinate is fraction · size, 0-based,
 y counted from the first row of the MRC file. ``location/micrograph_path`` names the micrograph (relative
 to cryoSPARC's project; with the exposure's uid, 21 digits and "_", before the name),
-``location/micrograph_uid`` the exposure. Scores are ``pick_stats/ncc_score``; no kinds. Source:
-cryosparc-tools' documentation (*Dataset*, and its example of importing crYOLO's picks) and cryoSPARC's
-guide. Whether a micrograph lies upside down in cryoSPARC depends on how it was imported (TIFF movies,
-gains): then convert with a flip.
+``location/micrograph_uid`` the exposure. Scores are ``pick_stats/ncc_score``; no kinds. The fields are
+those of cryosparc-tools' *Dataset*; the direction of y has not been checked against a real export. Whether a
+micrograph lies upside down in cryoSPARC depends on how it was imported (TIFF movies, gains): then
+convert with a flip.
 
 Resolution: fractions are float32, so a coordinate is good to width · 6e-8, under 0.001 px.
 
