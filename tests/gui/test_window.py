@@ -258,7 +258,7 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
 def test_a_file_that_cannot_be_read_is_named(qtbot: QtBot, dock: ParticlePicker, tmp_path: Path) -> None:
     (tmp_path / "broken.mrc").write_bytes(b"no micrograph")
     dock.opening.open_paths([tmp_path])
-    qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message)
+    qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message, timeout=20_000)
     dock.opening.open_paths([tmp_path / "missing"])
     assert "missing" in dock.job_bar.message
 
