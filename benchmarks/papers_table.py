@@ -33,6 +33,7 @@ not repeated: a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import platform
 import shlex
@@ -174,16 +175,30 @@ def write_report(rows: list[dict], todo: int, options: argparse.Namespace, failu
     ]
     parts += notes(options)
     parts += [f"Not measured: {failure}" for failure in failures]
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     for count in options.labels:
         parts += [f"## AP with {count} labels, mean over draws", results_table(found, options.sets, count)]
     parts += [f"![AP against labels]({options.output.name})".replace(".md)", ".png)")]
     parts += ["## Paired tests", tests_text(len(made)), tests_table(made)]
     parts += ["## What there is to learn from", labelled_table(rows, options.sets, options.labels)]
     parts += ["## Time of a cell", times_table(rows)]
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+    cells_file = options.output.with_name("papers_cells.csv")
+    parts += [f"Every cell stands in [{cells_file.name}]({cells_file.name})."]
+    write_cells(rows, cells_file)
     figure(found, options.sets, options.labels, options.output.with_suffix(".png"))
     options.output.write_text("\n\n".join(parts) + "\n")
     return Path(options.output)
+
+
+def write_cells(rows: Sequence[dict], path: Path) -> None:
+    """Write the result of every cell, for other tests than ours."""
+    names = ["set", "method", "labels", "draw", "average_precision", "best_f1", "labelled", "prior"]
+    with path.open("w", newline="") as file:
+        lines = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        lines.writeheader()
+        for row in rows:
+            rounded = {k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()}
+            lines.writerow(rounded)
 
 
 def notes(options: argparse.Namespace) -> list[str]:
