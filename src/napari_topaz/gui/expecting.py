@@ -58,7 +58,7 @@ class Expecting(QObject):
             self.compare(folder)
 
     def _take_estimate(self, found: ExpectedNumber) -> None:
-        number = float(f"{found.expected:.3g}")
+        number = float(f"{found.expected:.2g}") if found.expected < 10 else float(round(found.expected))
         self.take(number)
         self._job_bar.say(
             f"About {number:g} particles per micrograph ({found.low:.0f} to {found.high:.0f}), from "
