@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from napari_topaz import choices
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.options import (
     NETWORK,
@@ -28,12 +27,11 @@ from napari_topaz.cli.options import (
     Showing,
     Simulating,
     Training,
-    one_of,
+    of_preset,
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import TrainSettings
-from napari_topaz.settings.presets import with_preset
 
 if TYPE_CHECKING:
     from napari_topaz.jobs.placement import Finding
@@ -72,9 +70,7 @@ def train(
     from napari_topaz.jobs.saving import check_writable
     from napari_topaz.jobs.train import train_on_files
 
-    one_of(preset, choices.PRESETS, "--preset")
-    preprocess, network = with_preset(preset, preprocess), with_preset(preset, network)
-    settings = with_preset(preset, settings)
+    preprocess, settings, network = of_preset(preset, preprocess, settings, network)
     _refuse_impossible(settings, model)
     refuse_existing([model], "--model", overwrite=overwrite)
     start = load_model(pretrained, device="cpu") if pretrained else None

@@ -22,6 +22,7 @@ from napari_topaz.settings import (
     StackSettings,
     TrainSettings,
 )
+from napari_topaz.settings.presets import with_preset
 
 _RUNNING = ("Running", 9)
 
@@ -145,6 +146,14 @@ def one_of(name: str, table: Mapping[str, str], option: str) -> str:
     if name not in table:
         raise CallError(f"{option} is {name!r}, but must be one of {', '.join(table)}.")
     return name
+
+
+def of_preset(
+    preset: str, preprocess: PreprocessSettings, settings: TrainSettings, network: NetworkSettings
+) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
+    """Fill what was not given from a preset."""
+    one_of(preset, choices.PRESETS, "--preset")
+    return with_preset(preset, preprocess), with_preset(preset, settings), with_preset(preset, network)
 
 
 def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool, resumes: bool = False) -> None:

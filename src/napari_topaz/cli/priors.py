@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from napari_topaz import choices
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.learning import labels_of
 from napari_topaz.cli.options import (
@@ -28,11 +27,10 @@ from napari_topaz.cli.options import (
     Running,
     Showing,
     Training,
-    one_of,
+    of_preset,
 )
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import PreprocessSettings, TrainSettings
-from napari_topaz.settings.presets import with_preset
 
 if TYPE_CHECKING:
     from napari_topaz.jobs.cross_validate import CrossValidation
@@ -62,9 +60,7 @@ def count(
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.prior import estimate_expected
 
-    one_of(preset, choices.PRESETS, "--preset")
-    preprocess, network = with_preset(preset, preprocess), with_preset(preset, network)
-    settings = with_preset(preset, settings)
+    preprocess, settings, network = of_preset(preset, preprocess, settings, network)
     _refuse_impossible(preprocess, settings)
     screen = Screen(shown)
     files = find_micrographs(micrographs)
@@ -118,9 +114,7 @@ def cross_validate(
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.cross_validate import cross_validate as job
 
-    one_of(preset, choices.PRESETS, "--preset")
-    preprocess, network = with_preset(preset, preprocess), with_preset(preset, network)
-    settings = with_preset(preset, settings)
+    preprocess, settings, network = of_preset(preset, preprocess, settings, network)
     _refuse_impossible(preprocess, settings)
     option, values = _read_vary(vary)
     screen = Screen(shown)

@@ -77,12 +77,10 @@ def convert(
     refuse_existing([] if folder else [output], "output", overwrite=overwrite)
     for value, option in ((scale, "--scale"), (height, "--height"), (pixel_size, "--pixel-size")):
         positive(value, option)
-    if flip_y and not (micrographs or height):
-        raise CallError("--flip-y needs the micrographs' height; give --micrographs or --height.")
     if needs_box(chosen) and not positive(box_size, "--box-size"):
         raise CallError("Files of boxes need --box-size, in pixels.")
-    if chosen == "cs" and not (micrographs or exposures):
-        raise CallError("Files of cryoSPARC hold fractions; give --micrographs or --exposures.")
+    if not micrographs:
+        _refuse_without_micrographs(chosen, flip_y and height is None, exposures)
     screen = Screen(shown)
     files = {f.name: f for f in find_micrographs(micrographs)} if micrographs else None
     how = Conversion(
@@ -97,6 +95,13 @@ def convert(
     count = sum(len(p) for p in moved.values())
     values = {"micrographs": len(moved), "picks": count, "output": output}
     return screen.result(values, f"Wrote {output}: {count} picks in {len(moved)} micrographs.")
+
+
+def _refuse_without_micrographs(chosen: str, flipped_at_unknown_height: bool, exposures: Path | None) -> None:
+    if flipped_at_unknown_height:
+        raise CallError("--flip-y needs the micrographs' height; give --micrographs or --height.")
+    if chosen == "cs" and not exposures:
+        raise CallError("Files of cryoSPARC hold fractions; give --micrographs or --exposures.")
 
 
 def info(
