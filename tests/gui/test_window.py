@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +21,11 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_topaz.events import EpochDone, Started, StepDone
 from napari_topaz.files import read_picks, write_mrc
+from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs, tasks
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.main import ParticlePicker
+from napari_topaz.gui.session import session_of
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import SimulateSettings
@@ -261,6 +265,17 @@ def test_a_file_that_cannot_be_read_is_named(qtbot: QtBot, dock: ParticlePicker,
     qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message, timeout=20_000)
     dock.opening.open_paths([tmp_path / "missing"])
     assert "missing" in dock.job_bar.message
+
+
+def test_a_file_that_fails_at_once_is_still_named(
+    qtbot: QtBot, dock: ParticlePicker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.mrc").write_bytes(b"no micrograph")
+    failed: Future[Any] = Future()
+    failed.set_exception(FileError("broken.mrc is no micrograph."))
+    monkeypatch.setattr(session_of(dock._viewer).gallery, "get", lambda *_: failed)
+    dock.opening.open_paths([tmp_path])
+    qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message, timeout=20_000)
 
 
 def test_layers_of_the_reader_are_taken_over(qtbot: QtBot, viewer, dock: ParticlePicker, world) -> None:

@@ -24,8 +24,8 @@ from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
-from napari_topaz.gui.plots import Colours
 from napari_topaz.gui.session import session_of
+from napari_topaz.gui.theme import EMPHASIS, REQUIRED, colours_of, hint_style
 from napari_topaz.gui.training_panel import TrainingPanel
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
@@ -33,12 +33,8 @@ from napari_topaz.picks import Picks
 if TYPE_CHECKING:
     import napari
 
-#: The button of the next step.
-EMPHASIS = "QPushButton { background: #1f7a9e; color: white; } QPushButton:hover { background: #2891ba; }"
 #: How long she may take from digit to digit, in ms.
 TYPING = 400
-#: The number that she must type next.
-REQUIRED = "QAbstractSpinBox { border: 1px solid #2891ba; }"
 
 
 class ParticlePicker(QWidget):
@@ -302,24 +298,10 @@ class ParticlePicker(QWidget):
             self.particle.number(name).setStyleSheet(REQUIRED if name == step else "")
 
     def _show_theme(self, event: Any = None) -> None:
-        from napari.utils.theme import get_theme
-
-        theme = get_theme(self._viewer.theme)
-        dark = theme.id != "light"
-        colours = Colours(
-            background=theme.background.as_hex(),
-            text=theme.text.as_hex(),
-            loss="#9fb4d4" if dark else "#3d5a80",
-            held_out="#ffb454" if dark else "#b35c00",
-            kept="#35c9ff" if dark else "#0077b6",
-            dropped="#7a828c" if dark else "#9aa1aa",
-        )
+        colours = colours_of(self._viewer)
         self.training.set_colours(colours)
         self.picks.set_colours(colours)
-        self.hint.setStyleSheet(
-            f"QLabel#hint {{ padding: 6px; border-left: 4px solid {colours.kept};"
-            f" background: {theme.foreground.as_hex()}; }}"
-        )
+        self.hint.setStyleSheet(hint_style(self._viewer))
         self._look_again()
 
 

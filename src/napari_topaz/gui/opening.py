@@ -103,7 +103,9 @@ class Opening(QObject):
     def draw(self, name: str) -> None:
         """Draw a micrograph as soon as its picture is made."""
         self._awaited = self._picture_of(self._workspace.source(name))
-        self._look_for_picture()
+        # A failure is told from the event loop: what is told in the middle of opening is cleared at its end.
+        if not _failed(self._awaited):
+            self._look_for_picture()
         if self._awaited is not None:
             self._poll.start()
 
@@ -159,6 +161,10 @@ class Opening(QObject):
             for source in self._workspace.neighbours(picture.name):
                 self._picture_of(source)
             self.shown.emit()
+
+
+def _failed(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None
 
 
 def _read_model(path: Path) -> Any:
