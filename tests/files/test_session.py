@@ -22,19 +22,16 @@ from napari_topaz.files import session as session_module
 from napari_topaz.files.label_table import csv_of_labels, labels_of_csv
 from napari_topaz.files.session import (
     DESCRIPTION,
-    KEPT_MODELS,
     LABELS,
-    MODELS,
     PREVIOUS,
     SESSION_FOLDER,
     SavedSession,
-    new_model_name,
     read_session,
     set_aside,
-    tidy,
     write_session,
 )
 from napari_topaz.files.session_lock import LOCK, SessionInUseError, SessionLock, _is_gone
+from napari_topaz.files.session_models import KEPT_MODELS, MODELS, new_model_name, tidy
 from napari_topaz.files.session_places import micrographs_of, rescue_folder, rescued, session_folder
 from napari_topaz.picks import Kind, Picks
 
@@ -67,6 +64,7 @@ def test_what_is_written_is_read(folder: Path) -> None:
         settings={"train": {"expected": 80.0, "prior": None}, "run": {"device": "cpu"}},
         current="a",
         states={"b": "finished"},
+        extras={"looks": {"contrast": [0.5, 99.5]}, "from the future": {"x": None}},
         micrographs="/data/mics",
         saved=datetime(2027, 3, 12, 14, 5, 9),
     )
@@ -76,7 +74,7 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert found is not None
     assert (found.notices, found.newer, found.damaged) == ((), False, ())
     assert same(found.session.labels, session.labels)
-    for name in ("settings", "current", "states", "micrographs", "saved", "model"):
+    for name in ("settings", "current", "states", "extras", "micrographs", "saved", "model"):
         assert getattr(found.session, name) == getattr(session, name)
 
 
@@ -181,6 +179,19 @@ def test_a_description_of_other_types_is_no_crash(folder: Path, text: str) -> No
     assert found is not None
     assert found.session.settings == {}
     assert same(found.session.labels, LABELS_OF_TWO)
+
+
+def test_damaged_extras_are_named_and_the_others_kept(folder: Path) -> None:
+    write(folder, extras={"looks": {"x": 1}})
+    about = json.loads((folder / DESCRIPTION).read_text())
+    for wrong, kept in ((about["extras"] | {"tour": 3}, {"looks": {"x": 1}}), ([], {})):
+        (folder / DESCRIPTION).write_text(json.dumps(about | {"extras": wrong}))
+        found = read_session(folder)
+        assert found is not None
+        assert found.session.extras == kept
+        assert found.damaged == (folder / DESCRIPTION,)
+        assert "cannot be read" in found.notices[0]
+        assert ("'tour'" in found.notices[0]) == bool(kept)
 
 
 def test_damaged_rows_are_named_and_the_others_kept(folder: Path) -> None:

@@ -22,7 +22,8 @@ from qtpy.QtCore import Qt
 
 from napari_topaz.events import EpochDone, Started
 from napari_topaz.files import session as session_files
-from napari_topaz.files.session import DESCRIPTION, LABELS, MODELS, SESSION_FOLDER, read_session
+from napari_topaz.files.session import DESCRIPTION, LABELS, SESSION_FOLDER, read_session
+from napari_topaz.files.session_models import MODELS
 from napari_topaz.gui import dialogs, tasks
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.options import Options, options_of, plain

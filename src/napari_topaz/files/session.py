@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,19 +27,14 @@ from typing import Any
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.errors import FileError, reading_failed
 from napari_topaz.files.label_table import csv_of_labels, labels_of_csv
+from napari_topaz.files.session_models import MODELS, is_model_name
 from napari_topaz.picks import Picks
 
 #: The folder beside the micrographs.
 SESSION_FOLDER = "napari-topaz-session"
 #: What is written; a reader refuses to write over anything newer.
 FORMAT_VERSION = 1
-DESCRIPTION, LABELS, PREVIOUS, MODELS = "session.json", "labels.csv", "labels.previous.csv", "models"
-#: Models of finished trainings that are kept.
-KEPT_MODELS = 5
-
-_MODEL_NAME = re.compile(r"model_(\d{4,9})(_epoch_\d+)?\.safetensors")
-#: What :func:`replace_file` leaves behind where the process is killed.
-_LEFT_BEHIND = re.compile(r"\.[0-9a-f]{8}\.(session\.json|labels.*\.csv|model_.*\.safetensors)")
+DESCRIPTION, LABELS, PREVIOUS = "session.json", "labels.csv", "labels.previous.csv"
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,8 @@ class SavedSession:
         Name of the micrograph that was shown.
     states : mapping of str to str
         Reserved: what was decided about a micrograph ("finished", "excluded"), by name.
+    extras : mapping of str to mapping
+        Plain JSON by feature of the dock; those that are not known are kept as they are.
     micrographs : str
         Folder of the micrographs, for a session that lies elsewhere; may be empty.
     saved : datetime or None
@@ -70,6 +66,7 @@ class SavedSession:
     model: str | None = None
     current: str | None = None
     states: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     micrographs: str = ""
     saved: datetime | None = None
 
@@ -129,6 +126,7 @@ def read_session(folder: Path) -> FoundSession | None:
         model=_model_name(about.get("model"), folder, notices),
         current=_text(about.get("current")),
         states={k: v for k, v in _mapping(about.get("states")).items() if isinstance(v, str)},
+        extras=_extras(about.get("extras", {}), folder / DESCRIPTION, notices, damaged),
         micrographs=_text(about.get("micrographs")) or "",
         saved=_moment(about.get("saved")),
     )
@@ -199,10 +197,23 @@ def _read_labels(folder: Path, digest: object, notices: list[str], damaged: list
     return labels
 
 
+def _extras(
+    value: object, path: Path, notices: list[str], damaged: list[Path]
+) -> Mapping[str, Mapping[str, Any]]:
+    """What features have saved; whatever is no mapping is left out."""
+    found = {name: values for name, values in _mapping(value).items() if isinstance(values, dict)}
+    wrong = sorted(set(_mapping(value)) - set(found)) if isinstance(value, dict) else ["extras"]
+    if wrong:
+        damaged.append(path)
+        what = ", ".join(map(repr, wrong))
+        notices.append(f"{what} in {path} cannot be read: a copy is kept as {path.name}.damaged.")
+    return found
+
+
 def _model_name(value: object, folder: Path, notices: list[str]) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not _MODEL_NAME.fullmatch(value):
+    if not isinstance(value, str) or not is_model_name(value):
         notices.append(f"{folder / DESCRIPTION} names {value!r} as its model, which is refused.")
         return None
     if not (folder / MODELS / value).is_file():
@@ -276,6 +287,7 @@ def write_session(folder: Path, session: SavedSession) -> None:
         "current": session.current,
         "states": dict(session.states),
         "settings": {group: dict(values) for group, values in session.settings.items()},
+        "extras": {name: dict(values) for name, values in session.extras.items()},
     }
     _write(folder / DESCRIPTION, json.dumps(description, indent=1, allow_nan=False).encode())
 
@@ -290,42 +302,6 @@ def make_folder(folder: Path) -> None:
         raise FileError(f"{folder.parent} may not be written; save the session elsewhere.") from error
     except OSError as error:
         raise FileError(f"{folder} cannot be made ({error.strerror or error}).") from error
-
-
-def new_model_name(folder: Path, epoch: int | None = None, after: str | None = None) -> str:
-    """Return a name that no model of the session has yet; `epoch` of a training that still runs.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the session.
-    epoch : int, optional
-        Of the training; None where it is finished.
-    after : str, optional
-        The name given last, of which the file may be gone.
-    """
-    names = [*_models(folder), after or ""]
-    highest = max((int(match[1]) for name in names if (match := _MODEL_NAME.fullmatch(name))), default=0)
-    return f"model_{highest + 1:04d}{'' if epoch is None else f'_epoch_{epoch:02d}'}.safetensors"
-
-
-def tidy(folder: Path, model: str | None) -> None:
-    """Remove what killed processes left, and models nobody needs; `model` is the one in use.
-
-    Kept are those of the last :data:`KEPT_MODELS` finished trainings.
-    """
-    names = _models(folder)
-    finished = [name for name in names if "_epoch_" not in name][-KEPT_MODELS:]
-    old = [folder / MODELS / name for name in names if name not in (*finished, model)]
-    left = [path for place in (folder, folder / MODELS) if place.is_dir() for path in place.iterdir()]
-    for path in (*old, *(path for path in left if _LEFT_BEHIND.fullmatch(path.name))):
-        path.unlink(missing_ok=True)
-
-
-def _models(folder: Path) -> list[str]:
-    place = folder / MODELS
-    names = (path.name for path in place.iterdir()) if place.is_dir() else ()
-    return sorted(name for name in names if _MODEL_NAME.fullmatch(name))
 
 
 def _about(data: bytes | None) -> dict[str, Any]:

@@ -1,12 +1,9 @@
-"""Keeps the workspace in a session on disk: restores it when a folder is opened, saves it by itself.
-
-Qt is used for one timer only.
-"""
+"""Keeps the workspace in a session on disk: restores it when a folder is opened, saves it. No Qt."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import datetime
@@ -26,6 +23,8 @@ from napari_topaz.files.session import (
 from napari_topaz.files.session_lock import SessionInUseError
 from napari_topaz.files.session_places import rescue_folder, rescued, session_folder
 from napari_topaz.gui.autosave import Autosaver
+from napari_topaz.gui.beat import Beat
+from napari_topaz.gui.extras import Extras
 from napari_topaz.gui.options import options_of, plain
 from napari_topaz.gui.place import ChangedElsewhereError, Place, State
 from napari_topaz.gui.sample_data import is_sample
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
 log = logging.getLogger("napari_topaz")
-
-#: How often to look whether something is to be saved, in ms.
-LOOK = 200
 
 
 class Keeper:
@@ -75,8 +71,9 @@ class Keeper:
         self._epoch: EpochDone | None = None
         self._model: tuple[PickerModel | None, int | None] = (None, None)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-topaz-session")
-        self._timer: Any = None
+        self._extras = Extras(self._on_change)
         self.saver = Autosaver(self._begin_writing, self._on_saved, self._on_failed)
+        self._beat = Beat(self.saver, self.leave)
         workspace.labels_changed.connect(self._on_change)
         workspace.options_changed.connect(self._on_change)
         workspace.model_changed.connect(self._on_model)
@@ -86,6 +83,37 @@ class Keeper:
     def folder(self) -> Path | None:
         """Where the session lies or will lie; None where there is none."""
         return None if self._place is None else self._place.folder
+
+    def register(
+        self,
+        name: str,
+        save: Callable[[], Mapping[str, Any]],
+        restore: Callable[[Mapping[str, Any]], None],
+        changed: Any,
+    ) -> None:
+        """Keep what a feature has in the session.
+
+        Parameters
+        ----------
+        name : str
+            Of the feature; once it stands in somebody's session it must not mean anything else.
+        save : callable
+            () -> mapping, plain JSON. Called in the GUI thread, often: it must be quick.
+        restore : callable
+            (mapping) -> None. Called when micrographs are opened in place of all others, after the
+            workspace has them; with {} where nothing was saved. Also called at once where micrographs
+            are open already. What it raises becomes a notice, and what was saved is kept.
+        changed : psygnal or Qt signal
+            Emitted where :meth:`save` would give something else than before.
+        """
+        self._quiet, quiet = True, self._quiet
+        try:
+            notice = self._extras.register(name, save, restore, changed)
+        finally:
+            self._quiet = quiet
+        if notice is not None:
+            self._notices.append(notice)
+            self._say(replace(self.status, text=f"{self.status.text} {notice}".strip(), problem=True))
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -145,6 +173,7 @@ class Keeper:
         self._quiet = True
         try:
             notices = self._fill(sources, found, others=others)
+            notices += self._extras.begin({} if found is None else found.session.extras)
         finally:
             self._quiet = False
         model = self._workspace.model
@@ -215,7 +244,7 @@ class Keeper:
             self._unsaved = True
             return
         self.saver.changed()
-        self._wake()
+        self._beat.start()
 
     def _on_model(self) -> None:
         model, epoch = self._workspace.model, self._epoch
@@ -233,25 +262,6 @@ class Keeper:
         if self._place is not None and is_session(self._place.folder):
             self._on_change()
 
-    def _wake(self) -> None:
-        from qtpy.QtCore import QCoreApplication, QTimer
-
-        if self._timer is None:
-            application = QCoreApplication.instance()
-            if application is None:
-                return
-            self._timer = QTimer(application)
-            self._timer.setInterval(LOOK)
-            self._timer.timeout.connect(self._look)
-            application.aboutToQuit.connect(self.leave)
-        if not self._timer.isActive():
-            self._timer.start()
-
-    def _look(self) -> None:
-        self.saver.look()
-        if not self.saver.pending:
-            self._timer.stop()
-
     # -- writing ----------------------------------------------------------------------------------
 
     def _begin_writing(self) -> Future[None]:
@@ -265,6 +275,7 @@ class Keeper:
             labels=self._workspace.kept_labels,
             settings=plain(self._workspace.options),
             current=self._workspace.current,
+            extras=self._extras.state(),
             micrographs="" if beside or self._micrographs is None else str(self._micrographs),
             saved=datetime.now(),
         )
@@ -306,7 +317,7 @@ class Keeper:
         self.saver.forget()
         self.saver.changed()
         self.saver.hurry()
-        self._wake()
+        self._beat.start()
 
     def _rescue(self) -> None:
         """Write to the user's own data what could be written nowhere else."""

@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING
 from napari_topaz.files import replace_file
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.session import (
-    MODELS,
     FoundSession,
     SavedSession,
     fingerprint,
     is_session,
     make_folder,
-    new_model_name,
     read_session,
     set_aside,
-    tidy,
     write_session,
 )
 from napari_topaz.files.session_lock import SessionLock
+from napari_topaz.files.session_models import MODELS, new_model_name, tidy
 from napari_topaz.files.session_places import user_folder
 
 if TYPE_CHECKING:
