@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import partial
 
 import numpy as np
 
+from napari_topaz.gui.history import History
 from napari_topaz.gui.nearness import near_to
 from napari_topaz.picks import Picks
-
-#: Steps that Undo can go back.
-UNDO_DEPTH = 200
 
 
 class LabelBook:
@@ -24,7 +23,8 @@ class LabelBook:
 
     def __init__(self, labels: Mapping[str, Picks] | None = None) -> None:
         self._of: dict[str, Picks] = dict(labels or {})
-        self._before: list[tuple[str, Picks]] = []
+        #: The way back from each change, and forth again.
+        self.history = History()
 
     def of(self, name: str) -> Picks:
         """Labels of one micrograph, of both kinds."""
@@ -40,21 +40,13 @@ class LabelBook:
         return {name: labels for name, labels in self._of.items() if len(labels)}
 
     def put(self, name: str, labels: Picks) -> None:
-        """Replace the labels of one micrograph."""
-        self._before = [*self._before, (name, self.of(name))][-UNDO_DEPTH:]
+        """Replace the labels of one micrograph; :attr:`history` brings the old ones back."""
+        self.history.note(partial(self._set, name, self.of(name)), partial(self._set, name, labels))
+        self._set(name, labels)
+
+    def _set(self, name: str, labels: Picks) -> str:
         self._of[name] = labels
-
-    def take_back(self) -> str | None:
-        """Take the last change back; returns the micrograph's name, or None where there is none."""
-        if not self._before:
-            return None
-        name, self._of[name] = self._before.pop()
         return name
-
-    @property
-    def can_take_back(self) -> bool:
-        """Whether there is a change to take back."""
-        return bool(self._before)
 
 
 def relabelled(old: Picks, new: Picks, reach: float) -> Picks:

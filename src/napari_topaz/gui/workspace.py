@@ -18,6 +18,7 @@ from psygnal import Signal
 
 from napari_topaz.files import read_header
 from napari_topaz.files.errors import FileError
+from napari_topaz.gui.history import History
 from napari_topaz.gui.label_book import LabelBook, relabelled
 from napari_topaz.gui.nearness import near_to, scores_at
 from napari_topaz.gui.options import Options
@@ -227,25 +228,34 @@ class Workspace:
         self._labels_are_new(name)
 
     def undo(self) -> str | None:
-        """Take the last change of labels back; returns the micrograph's name, or None."""
-        if (name := self._labels.take_back()) is not None:
-            self._labels_are_new(name)
-        return name
+        """Take the last change back; returns the micrograph whose labels changed, or None."""
+        return self._labels_are_new(self.history.go_back())
+
+    def redo(self) -> str | None:
+        """Do again what was taken back last; returns the micrograph whose labels changed, or None."""
+        return self._labels_are_new(self.history.go_forth())
+
+    @property
+    def history(self) -> History:
+        """The way back from changes, and forth again."""
+        return self._labels.history
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change of labels to take back."""
-        return self._labels.can_take_back
+        """Whether there is a change to take back."""
+        return self.history.can_go_back
 
     def label(self, name: str, yx: ArrayLike, kind: Kind) -> None:
         """Add labels of one kind, see :func:`relabelled`."""
         reach = SAME_PARTICLE * (self.diameter(name) or 0.0)
         self.set_labels(name, relabelled(self.labels(name), Picks.labels(yx, kind), reach))
 
-    def _labels_are_new(self, name: str) -> None:
-        self._free.pop(name, None)
-        self.changes += 1
-        self.labels_changed.emit(name)
+    def _labels_are_new(self, name: str | None) -> str | None:
+        if name is not None:
+            self._free.pop(name, None)
+            self.changes += 1
+            self.labels_changed.emit(name)
+        return name
 
     def mark_saved(self, path: Path, changes: int) -> None:
         """Remember where picks were saved, and after how many changes."""
