@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_topaz.files.errors import FileError
-from napari_topaz.gui.display import DisplaySettings, Gallery, binned, contrast, picture_of
+from napari_topaz.gui.display import DisplaySettings, Pictures, binned, contrast, picture_of
 from napari_topaz.micrograph import Micrograph, MicrographFile
 
 RAW = DisplaySettings(low_pass=0)
@@ -74,32 +74,32 @@ def test_contrast_does_not_follow_hot_pixels() -> None:
     assert 2 < high < 5
 
 
-def test_the_gallery_keeps_a_few_and_makes_each_once(files: list[MicrographFile]) -> None:
-    gallery = Gallery(kept=2)
-    first = gallery.get(files[0], RAW, 2.0)
-    assert gallery.get(files[0], RAW, 2.0) is first
-    others = [gallery.get(file, RAW, 2.0) for file in files[1:]]
+def test_pictures_are_kept_a_few_and_makes_each_once(files: list[MicrographFile]) -> None:
+    pictures = Pictures(kept=2)
+    first = pictures.get(files[0], RAW, 2.0)
+    assert pictures.get(files[0], RAW, 2.0) is first
+    others = [pictures.get(file, RAW, 2.0) for file in files[1:]]
     wait([first, *others], timeout=10)
     assert others[-1].result().name == "m_3"
-    assert gallery.get(files[2], RAW, 2.0) is others[-1]
-    assert gallery.get(files[0], RAW, 2.0) is not first  # was forgotten
-    gallery.close()
+    assert pictures.get(files[2], RAW, 2.0) is others[-1]
+    assert pictures.get(files[0], RAW, 2.0) is not first  # was forgotten
+    pictures.close()
 
 
 def test_a_broken_file_is_tried_again(tmp_path) -> None:
     broken = tmp_path / "broken.mrc"
     broken.write_bytes(b"no micrograph")
-    gallery = Gallery()
-    first = gallery.get(MicrographFile(broken), RAW, None)
+    pictures = Pictures()
+    first = pictures.get(MicrographFile(broken), RAW, None)
     assert isinstance(first.exception(timeout=10), FileError)
-    assert gallery.get(MicrographFile(broken), RAW, None) is not first
-    gallery.close()
+    assert pictures.get(MicrographFile(broken), RAW, None) is not first
+    pictures.close()
 
 
-def test_the_gallery_never_shows_another_micrograph_in_memory() -> None:
-    gallery, rng = Gallery(), np.random.default_rng(0)
+def test_pictures_never_show_another_micrograph_in_memory() -> None:
+    pictures, rng = Pictures(), np.random.default_rng(0)
     for k in range(30):  # each is gone when the next one is made, which often gets its address
         one = Micrograph(f"m{k}", rng.random((40, 60)))
-        assert gallery.get(one, RAW, 2.0).result(timeout=10).name == one.name
+        assert pictures.get(one, RAW, 2.0).result(timeout=10).name == one.name
         del one
-    gallery.close()
+    pictures.close()

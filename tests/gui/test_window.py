@@ -273,7 +273,7 @@ def test_a_file_that_fails_at_once_is_still_named(
     (tmp_path / "broken.mrc").write_bytes(b"no micrograph")
     failed: Future[Any] = Future()
     failed.set_exception(FileError("broken.mrc is no micrograph."))
-    monkeypatch.setattr(session_of(dock._viewer).gallery, "get", lambda *_: failed)
+    monkeypatch.setattr(session_of(dock._viewer).pictures, "get", lambda *_: failed)
     dock.opening.open_paths([tmp_path])
     qtbot.waitUntil(lambda: "broken.mrc" in dock.job_bar.message, timeout=20_000)
 

@@ -142,7 +142,7 @@ def contrast(pixels: NDArray[np.float32]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-class Gallery:
+class Pictures:
     """Makes pictures in a thread, keeps the last few, and prefetches neighbours. No Qt."""
 
     def __init__(self, kept: int = KEPT) -> None:

@@ -140,7 +140,7 @@ class Opening(QObject):
 
     def _picture_of(self, source: Source) -> Future[Picture]:
         size = self._workspace.pixel_size(source.name)
-        return self._session.gallery.get(source, self._workspace.options.display, size)
+        return self._session.pictures.get(source, self._workspace.options.display, size)
 
     def _look_for_picture(self) -> None:
         """Draw the awaited picture if it is made; neighbours are made next."""

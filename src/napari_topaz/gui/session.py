@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari_topaz.gui.display import Gallery
+from napari_topaz.gui.display import Pictures
 from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.layers import Layers
 from napari_topaz.gui.targets import Targets
@@ -33,7 +33,7 @@ class Session:
         self.workspace = Workspace()
         self.targets = Targets()
         self.layers = Layers(viewer, self.workspace)
-        self.gallery = Gallery()
+        self.pictures = Pictures()
         self.prepared = PreparedCache()
         #: Saves the workspace by itself.
         self.keeper = Keeper(self.workspace, self.layers, self.targets)

@@ -10,20 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from napari_topaz.files import StackedPicks, read_micrograph, replace_file
 from napari_topaz.jobs.drawing import BLUE, FAINT, INK, STYLE
 from napari_topaz.micrograph import MicrographFile
-from napari_topaz.numerics.boxes import rotational_average
-from napari_topaz.numerics.rescale import fourier_crop
+from napari_topaz.numerics.boxes import rotational_average, thumbnail
 
 #: Rows of each part of the montage, and particles in a row.
 ROWS, COLUMNS = 4, 12
 #: Edge of a particle in the picture, px; larger ones are downsampled.
 TILE = 96
-#: Low-pass of single particles, as part of the box: their noise would hide them.
-SMOOTH = 0.016
 #: At most this many of the best particles are averaged.
 AVERAGED = 500
 #: Single particles are shown within this many standard deviations.
@@ -140,18 +136,9 @@ def _draw_sample(axes: Axes, name: str, ranked: Ranked, indices: NDArray[np.int6
     scores = ranked.scores[indices]
     known = f", scores {scores.max():.2f} to {scores.min():.2f}" if np.isfinite(scores).all() else ""
     axes.set_title(f"The {name} {len(indices)}{known}")
-    tiles = [_tile(ranked.read(int(i))) for i in indices]
+    tiles = [thumbnail(ranked.read(int(i)), TILE) for i in indices]
     axes.set_anchor("NW")
     axes.imshow(_mosaic(tiles), "gray", vmin=-CONTRAST, vmax=CONTRAST, interpolation="antialiased")
-
-
-def _tile(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Downsample and smooth one particle for the eye, and give it mean 0 and standard deviation 1."""
-    smooth = gaussian_filter(image, SMOOTH * len(image), mode="nearest")
-    edge = min(TILE, len(image))
-    small = fourier_crop(smooth, (edge, edge))
-    std = float(small.std())
-    return np.asarray((small - small.mean()) / (std or 1), np.float32)
 
 
 def _mosaic(tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
+from napari_topaz.numerics.rescale import fourier_crop
+
+#: Low-pass of single particles for the eye, as part of the box: their noise would hide them.
+SMOOTH = 0.016
 
 def box_corners(yx: NDArray[np.floating], size: int) -> NDArray[np.int64]:
     """Return the first pixel (y, x) of the boxes round centres `yx` (n, 2); it may be negative."""
@@ -90,6 +95,26 @@ def normalise_background(box: NDArray[np.float32], mask: NDArray[np.bool_]) -> N
     mean, std = float(values.mean()), float(values.std())
     scale = std if std > 1e-6 * abs(mean) else 1.0
     return np.asarray((box - mean) / scale, np.float32)
+
+
+def thumbnail(box: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
+    """Smooth and downsample one particle for the eye, and give it mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    box : ndarray of float32, shape (size, size)
+    edge : int
+        Of the result; a smaller box stays as large as it is.
+
+    Returns
+    -------
+    ndarray of float32, shape (min(edge, size),) * 2
+    """
+    smooth = gaussian_filter(box, SMOOTH * len(box), mode="nearest")
+    edge = min(edge, len(box))
+    small = fourier_crop(smooth, (edge, edge))
+    std = float(small.std())
+    return np.asarray((small - small.mean()) / (std or 1), np.float32)
 
 
 def rotational_average(image: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
