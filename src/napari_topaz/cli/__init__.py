@@ -91,12 +91,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
     try:
         return build_app(lazy=tokens[:1] not in ([], ["--help"], ["-h"]))(tokens) or DONE
     except (CycloptsError, CallError) as error:
-        return _refuse(error, WRONG_CALL, tokens)
+        return refuse(error, WRONG_CALL, tokens)
     except (Exception, KeyboardInterrupt) as error:
-        return _refuse(error, FAILED, tokens)
+        return refuse(error, FAILED, tokens)
 
 
-def _refuse(error: BaseException, code: int, tokens: Sequence[str]) -> int:
+def refuse(error: BaseException, code: int, tokens: Sequence[str]) -> int:
     """Print one sentence (after the traceback, with --debug) and return the exit code."""
     from napari_topaz.cli.call_errors import sentence_of
 

@@ -79,9 +79,9 @@ def pick(
 
     chosen, folder = pick_format(output, format)
     screen = Screen(shown)
-    _refuse_impossible(lengths)
+    refuse_impossible_lengths(lengths)
     files = find_micrographs(micrographs)
-    picker = _load(model, lengths, running, scale)
+    picker = load_picker(model, lengths, running, scale)
     destination = Destination(
         path=output,
         format=chosen,
@@ -110,12 +110,13 @@ def pick(
     return pick_result(screen, found, output, len(results.done & destination.files.keys()))
 
 
-def _refuse_impossible(lengths: Lengths) -> None:
+def refuse_impossible_lengths(lengths: Lengths) -> None:
+    """Refuse lengths that are given and not positive."""
     for name, value in dataclasses.asdict(lengths).items():
         positive(value, f"--{name.replace('_', '-')}")
 
 
-def _load(path: Path, lengths: Lengths, running: RunSettings, scale: ScaleSettings) -> PickerModel:
+def load_picker(path: Path, lengths: Lengths, running: RunSettings, scale: ScaleSettings) -> PickerModel:
     """Read a model, and see that it knows its particle's diameter.
 
     Where other processes do the work, the device is theirs.
@@ -193,10 +194,10 @@ def heatmap(
     one_of(symmetries, choices_of(PickSettings.model_fields["symmetries"]), "--symmetries")
     settings = PickSettings(symmetries=symmetries)
     screen = Screen(shown)
-    _refuse_impossible(lengths)
+    refuse_impossible_lengths(lengths)
     files = find_micrographs(micrographs)
     refuse_existing(heatmap_targets(files, output), "--output", overwrite=overwrite)
-    picker = _load(model, lengths, running, scale)
+    picker = load_picker(model, lengths, running, scale)
     work = job(files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale)
     return _images_result(screen, screen.drive(work), output, "heat maps")
 

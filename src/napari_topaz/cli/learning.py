@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,13 +113,15 @@ def _refuse_impossible(settings: TrainSettings, model: Path) -> None:
         raise CallError(f"--model {model} must end in .safetensors.")
 
 
-def labels_of(files: Sequence[MicrographFile], path: Path, screen: Screen) -> dict[str, Picks]:
-    """Read the labels of these micrographs, and refuse coordinates of another scale."""
+def labels_of(
+    files: Sequence[MicrographFile], path: Path, screen: Screen, found: Mapping[str, Picks] | None = None
+) -> dict[str, Picks]:
+    """Read the labels of these micrographs (unless they are `found`), and refuse another scale."""
     from napari_topaz.files import FileError, check_inside, match_names, read_header, read_picks
     from napari_topaz.jobs.placement import look_at_picks
     from napari_topaz.jobs.streaming import some_names
 
-    found = read_picks(path)
+    found = read_picks(path) if found is None else found
     if not found:
         raise FileError(f"{path} has no particles; label some first.")
     matched = match_names(found, [f.name for f in files])

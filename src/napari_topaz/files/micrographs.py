@@ -85,7 +85,7 @@ def find_micrographs(specs: Iterable[str | Path]) -> list[MicrographFile]:
             found.setdefault((os.path.abspath(file.path), file.section), file)  # noqa: PTH100 (no disk access)
     if not found:
         raise FileError(f"No micrograph in {_some(specs)}; known suffixes are {', '.join(_BY_SUFFIX)}.")
-    _refuse_clashes(found.values())
+    refuse_clashes(found.values())
     return list(found.values())
 
 
@@ -234,7 +234,8 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _refuse_clashes(files: Iterable[MicrographFile]) -> None:
+def refuse_clashes(files: Iterable[MicrographFile]) -> None:
+    """Raise FileError where two micrographs have the same name."""
     seen: dict[str, MicrographFile] = {}
     for file in files:
         other = seen.setdefault(file.name, file)

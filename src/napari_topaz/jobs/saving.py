@@ -68,6 +68,10 @@ class Destination:
         """Of a table: where picks are kept until it is complete."""
         return self.path.with_name(f"{self.path.name}.partial")
 
+    def file_of(self, name: str) -> Path:
+        """In a folder: the file of one micrograph."""
+        return self.path / PICK_FORMATS[self.format].one_each.format(name=name)
+
     def targets(self) -> list[Path]:
         """The files that picks of all micrographs would be written to, or are while they come."""
         if not self.folder:
@@ -118,15 +122,10 @@ class FolderOutput:
         with replace_file(recipe) as part:
             part.write_text(json.dumps(destination.recipe, indent=1), "utf-8")
         #: Names of the micrographs that are done.
-        self.done = (
-            frozenset(n for n in destination.files if self._file(n).exists()) if resume else frozenset()
-        )
+        there = (name for name in destination.files if destination.file_of(name).exists())
+        self.done = frozenset(there) if resume else frozenset()
         #: Whether nothing tells which model made the picks that are there.
         self.unverified = bool(self.done) and not known
-
-    def _file(self, name: str) -> Path:
-        one_each = PICK_FORMATS[self._destination.format].one_each
-        return self._destination.path / one_each.format(name=name)
 
     def write(self, name: str, picks: Picks) -> Job[None]:
         """Write one micrograph's picks."""
@@ -136,7 +135,7 @@ class FolderOutput:
     def finish(self, *, complete: bool) -> Job[None]:
         """All files are written; only their list is left, where the format has one."""
         del complete
-        done = [name for name in self._destination.files if self._file(name).exists()]
+        done = [name for name in self._destination.files if self._destination.file_of(name).exists()]
         for path in self._destination.list_files(done):
             yield Saved(str(path))
 

@@ -1,0 +1,192 @@
+"""RELION's External job: two programs in a mock project made of STAR files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+
+from napari_topaz.cli.relion import main_pick, main_train, our_tokens
+from napari_topaz.files import read_picks, write_mrc, write_picks
+from napari_topaz.files.relion import ABORT_NOW, ABORTED, FAILURE, SUCCESS
+from napari_topaz.files.star import star_text
+from napari_topaz.jobs.relion import Abortable
+from napari_topaz.picks import Picks
+from worlds import DIAMETER, PIXEL_SIZE, drawn
+
+JOB = "External/job006/"
+MICS = "CtfFind/job003/micrographs_ctf.star"
+COORDS = "ManualPick/job004/manualpick.star"
+LABEL = "MicrographCoordsGroup.star.relion.autopick"
+
+
+def make_project(folder: Path, count: int = 3) -> None:
+    """Motion-corrected micrographs, their CTF's STAR file, and a ManualPick job of RELION 5."""
+    import pandas as pd
+
+    movies, job = folder / "MotionCorr/job002/Movies", folder / "ManualPick/job004/Movies"
+    for place in (movies, job, folder / "CtfFind/job003", folder / JOB):
+        place.mkdir(parents=True)
+    names, coordinates = [], []
+    for k in range(count):
+        pixels, yx = drawn(k)
+        write_mrc(movies / f"mic_{k}.mrc", pixels, 9.9)  # RELION's own optics groups count
+        write_picks(job / f"mic_{k}_manualpick.star", {f"mic_{k}": Picks.labels(yx)})
+        names.append(f"MotionCorr/job002/Movies/mic_{k}.mrc")
+        coordinates.append(f"ManualPick/job004/Movies/mic_{k}_manualpick.star")
+    optics = {"rlnOpticsGroup": ["1"], "rlnMicrographPixelSize": [str(PIXEL_SIZE)]}
+    blocks = {"optics": optics, "micrographs": {"rlnMicrographName": names, "rlnOpticsGroup": "1"}}
+    (folder / MICS).write_text(star_text({k: pd.DataFrame(v) for k, v in blocks.items()}))
+    listed = pd.DataFrame({"rlnMicrographName": names, "rlnMicrographCoordinates": coordinates})
+    (folder / COORDS).write_text(star_text({"coordinate_files": listed}))
+    nodes = pd.DataFrame(
+        {"rlnPipeLineNodeName": [MICS], "rlnPipeLineNodeTypeLabel": ["MicrographGroupMetadata"]}
+    )
+    (folder / "default_pipeline.star").write_text(star_text({"pipeline_nodes": nodes}))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*more: str, coords: str = COORDS, epochs: int = 1) -> int:
+    fixed = ["--o", JOB, "--in_mics", MICS, "--in_coords", coords, "--epochs", str(epochs), "--steps", "4"]
+    return main_train([*fixed, "--particle_diameter", str(DIAMETER), *more, "--j", "1"])
+
+
+def pick(*more: str, job: str = "External/job007/") -> int:
+    fixed = ["--o", job, "--in_mics", MICS, "--model", f"{JOB}model.safetensors", "--threshold", "-50"]
+    return main_pick([*fixed, *more, "--j", "1"])
+
+
+def marks(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.name.startswith("RELION_JOB")}
+
+
+def nodes(folder: Path) -> Sequence[Sequence[str]]:
+    table = starfile.read(folder / "RELION_OUTPUT_NODES.star", always_dict=True)["output_nodes"]
+    return table.to_numpy().tolist()
+
+
+@pytest.mark.slow
+def test_train_pick_and_continue(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--mirror", "No") == 0, capsys.readouterr().err
+    job = project / JOB
+    assert marks(job) == {SUCCESS}
+    assert nodes(job) == [[f"{JOB}model.safetensors", "ParamsData.safetensors.napari-topaz.model"]]
+    from napari_topaz.jobs.pick import load_model
+
+    card = load_model(job / "model.safetensors").card
+    assert (card.pixel_size, card.preprocess.diameter, card.train.mirror) == (PIXEL_SIZE, DIAMETER, False)
+    assert (card.labels, card.micrographs) == (30, 3)
+
+    assert capsys.readouterr().err == ""  # RELION shows it in red
+    assert pick() == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "Picking: 3" in out
+    job = project / "External/job007"
+    assert marks(job) == {SUCCESS}
+    assert nodes(job) == [["External/job007/autopick.star", LABEL]]
+    listed = starfile.read(job / "autopick.star", always_dict=True)["coordinate_files"].to_numpy().tolist()
+    assert listed == [
+        [f"MotionCorr/job002/Movies/mic_{k}.mrc", f"External/job007/Movies/mic_{k}_autopick.star"]
+        for k in range(3)
+    ]
+    assert (job / "coords_suffix_autopick.star").read_text().strip() == MICS
+    before = read_picks(job / "autopick.star")
+    assert all(len(one) > 5 for one in before.values())
+
+    (job / "Movies/mic_1_autopick.star").unlink()  # RELION's "continue"
+    assert pick() == 0
+    assert "1 micrographs (2 were done before)" in capsys.readouterr().out
+    again = read_picks(job / "autopick.star")
+    assert list(again) == list(before)
+    np.testing.assert_array_equal(again["mic_1"].yx, before["mic_1"].yx)
+
+    assert pick("--margin", "10") == 1
+    assert "were made with another margin" in capsys.readouterr().err
+    assert marks(job) == {FAILURE}
+
+    (project / "MotionCorr/job002/Movies/mic_2.mrc").write_bytes(b"broken")
+    assert pick(job="External/job008") == 0  # a broken micrograph is left out, and said
+    assert "Warning: mic_2 is left out" in capsys.readouterr().err
+    assert list(read_picks("External/job008/autopick.star")) == ["mic_0", "mic_1"]
+
+
+@pytest.mark.slow
+def test_abort(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_topaz.cli import relion
+
+    begin = relion._begin
+
+    def aborted(folder: Path, threads: int) -> object:
+        started = begin(folder, threads)
+        (folder / ABORT_NOW).touch()  # while the job runs
+        return started
+
+    monkeypatch.setattr(relion, "_begin", aborted)
+    assert train() == 1
+    assert marks(project / JOB) == {ABORTED}
+    assert not (project / JOB / "RELION_OUTPUT_NODES.star").exists()
+    assert not (project / JOB / "model.safetensors").exists()
+    assert "stopped before its first step" in capsys.readouterr().err
+
+
+def test_abort_token(tmp_path: Path) -> None:
+    asked = threading.Event()
+    token = Abortable(tmp_path, asked)
+    assert not token.is_set()
+    (tmp_path / ABORT_NOW).touch()
+    assert token.is_set()
+    assert asked.is_set()
+
+
+def failed(code: int, expected: int, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence on stderr, and RELION's mark."""
+    assert code == expected
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert marks(Path(JOB)) == {FAILURE}
+
+
+@pytest.mark.usefixtures("project")
+def test_failures_leave_their_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    failed(train("--nonsense", "1"), 2, "Unknown option", capsys)
+    failed(train(epochs=0), 2, "--epochs should be greater than or equal to 1", capsys)
+    failed(train(coords="nowhere.star"), 1, "nowhere.star does not exist; check the path.", capsys)
+    Path(MICS).write_text("data_micrographs\nloop_\n_rlnMicrographName #1\nMovies/a.mrc\n")
+    failed(train(), 1, "Movies/a.mrc, which does not exist; run from RELION's project folder", capsys)
+
+
+def test_optics_groups_must_agree(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (project / MICS).read_text()
+    text = text.replace(f"{PIXEL_SIZE}\n", f"{PIXEL_SIZE}\n2\t3.5\n", 1)
+    head, _, last = text.rstrip().rpartition("\t")
+    (project / MICS).write_text(f"{head}\t2\n")
+    assert last == "1"
+    assert train() == 1
+    assert "The optics groups have pixel sizes of 2, 3.5 Å" in capsys.readouterr().err
+
+
+def test_words_of_relion() -> None:
+    words = "--o External/job006/ --in_mics a_b.star --particle_diameter 180 --mirror No --pixel_size=1 --j 4"
+    ours = "--o External/job006/ --in_mics a_b.star --diameter 180 --mirror=no --pixel-size=1 --j 4"
+    assert " ".join(our_tokens(words.split())) == ours
+
+
+@pytest.mark.parametrize("main", [main_train, main_pick])
+def test_help(main: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0  # type: ignore[operator]
+    text = capsys.readouterr().out
+    assert "--in_mics" in text
+    assert "--diameter" in text
