@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_topaz.extract import extract
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
 
@@ -42,6 +43,18 @@ def test_the_radius_is_in_original_pixels_along_both_axes() -> None:
 def test_picks_near_the_edges_are_dropped() -> None:
     picks = extract(a_map(), 30, margin=25, threshold=-1.3)
     np.testing.assert_allclose(picks.yx, CENTRES[:2], atol=1)
+
+
+def test_nothing_is_picked_under_a_mask() -> None:
+    around = np.array([(80, 40), (80, 80), (120, 80), (120, 40)], np.float32)
+    masked = replace(a_map(), mask=Mask((around,)))
+    np.testing.assert_allclose(extract(masked, 30, threshold=-1.3).yx, CENTRES[[0, 2]], atol=1)
+    # The slope that reaches beyond the outline is no peak of its own.
+    half = np.array([(90, 40), (90, 62), (120, 62), (120, 40)], np.float32)
+    cut = extract(replace(a_map(), mask=Mask((half,))), 30, threshold=-1.3)
+    np.testing.assert_allclose(cut.yx, CENTRES[[0, 2]], atol=1)
+    both = extract(replace(a_map(), mask=Mask((around,))), 30, margin=25, threshold=-1.3)
+    np.testing.assert_allclose(both.yx, CENTRES[:1], atol=1)
 
 
 @pytest.mark.parametrize("threshold", [-np.inf, 0.0])

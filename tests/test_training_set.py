@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_topaz.numerics.regions import disc_pixels
+from napari_topaz.masks import Mask
+from napari_topaz.numerics.regions import disc_mask, disc_pixels
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
-from napari_topaz.training_set import build_training_set
+from napari_topaz.training_set import build_training_set, covered_labels
 
 
 def prepared(name: str, shape: tuple[int, int] = (100, 150), factor: float = 4.0) -> Prepared:
@@ -96,3 +99,34 @@ def test_micrographs_with_negatives_alone_are_never_the_held_out_ones() -> None:
 def test_no_label_inside_any_micrograph_is_said(picks: dict[str, Picks]) -> None:
     with pytest.raises(ValueError, match="No label lies inside"):
         build_training_set([prepared("a")], picks, diameter=12)
+
+
+def test_what_is_masked_is_neither_labelled_nor_unlabelled() -> None:
+    left = np.zeros((2, 2), bool)
+    left[:, 0] = True  # 75 of 150 columns, 300 of 600 pixels
+    image = replace(prepared("a"), mask=Mask(raster=left))
+    picks = Picks.labels([(200, 100), (200, 450)]) + Picks.labels([(100, 290), (100, 310)], Kind.NOT_PARTICLE)
+    made = build_training_set([image], {"a": picks}, diameter=12, expected=20, label_radius=3)
+    np.testing.assert_allclose(made.images[0].positives, [[50, 112.5]])
+    np.testing.assert_allclose(made.images[0].negatives, [[25, 77.5]])
+    assert made.prior == pytest.approx(20 * 29 / 7500)
+    near = int(disc_mask((100, 150), np.array([[50, 112.5]]), (6, 6)).sum())
+    assert made.unlabelled_prior(6) == pytest.approx(19 * 29 / (7500 - near))
+    assert covered_labels([image], {"a": picks}) == {"a": 2}
+    assumed = build_training_set([image], {"a": picks}, diameter=12)
+    assert assumed.expected == pytest.approx(0.2 * 7500 / (np.pi * 36))
+    from_prior = build_training_set([image], {"a": picks}, diameter=12, prior=made.prior, label_radius=3)
+    assert from_prior.expected == pytest.approx(20)
+
+
+def test_labels_that_are_all_masked_are_no_labels() -> None:
+    image = replace(prepared("a"), mask=Mask(margin=150))
+    picks = {"a": Picks.labels([(100, 300)])}
+    with pytest.raises(ValueError, match="All labels lie under masks"):
+        build_training_set([image], picks, diameter=12)
+    # Labels under a mask hold no micrograph out either.
+    images = [prepared(f"m{i}") for i in range(3)]
+    images[0] = replace(images[0], mask=Mask(margin=150))
+    three = {i.name: Picks.labels([(100, 300), (120, 300)]) for i in images}
+    made = build_training_set(images, three, diameter=12, expected=9, held_out=0.3)
+    assert [i.prepared.name for i in made.images] == ["m1", "m2"]

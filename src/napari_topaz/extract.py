@@ -20,7 +20,7 @@ def extract(
     threshold: float = -math.inf,
     deviations: tuple[float, float] | None = None,
 ) -> Picks:
-    """Pick the peaks of a score map.
+    """Pick the peaks of a score map, where its mask lets them be.
 
     Parameters
     ----------
@@ -55,4 +55,6 @@ def extract(
             raise ValueError(f"The score map of {score_map.name} has no standard deviations to filter by.")
         found = deviations_at(score_map.deviations, peaks)
         picks = picks[(found >= deviations[0]) & (found <= deviations[1])]
-    return picks[picks.inside(score_map.shape, margin)]
+    picks = picks[picks.inside(score_map.shape, margin)]
+    # Afterwards: a slope that is cut off by the mask's outline would be a peak of its own.
+    return picks if (mask := score_map.mask) is None else picks[~mask.covers(picks.yx, score_map.shape)]

@@ -95,7 +95,7 @@ class Mask:
         if not self.margin:
             covered[:] = False
         if self.raster is not None:
-            self._check_proportions(self.raster, shape)
+            self.check(shape)
             covered |= _on(self.raster, (y + 0.5) / shape[0], (x + 0.5) / shape[1])
         for polygon in self.polygons:
             inside = np.zeros(len(y), bool)
@@ -128,26 +128,35 @@ class Mask:
         ValueError
             See :meth:`covers`.
         """
-        y, x = (np.arange(n) * step for n, step in zip(grid, step_yx, strict=True))
+        y, x = (np.arange(n, dtype=np.float64) * step for n, step in zip(grid, step_yx, strict=True))
         covered = np.zeros(grid, bool)
         if self.margin:
             covered |= ~np.logical_and.outer(
                 _within(y, shape[0], self.margin), _within(x, shape[1], self.margin)
             )
         if self.raster is not None:
-            self._check_proportions(self.raster, shape)
+            self.check(shape)
             covered |= _on(self.raster, (y[:, None] + 0.5) / shape[0], (x[None] + 0.5) / shape[1])
         for polygon in self.polygons:
             covered |= _filled(polygon, y, x)
         return covered
 
-    def _check_proportions(self, raster: NDArray[np.bool_], shape: tuple[int, int]) -> None:
-        ratio = raster.shape[0] / raster.shape[1] / (shape[0] / shape[1])
-        slack = SAME_PROPORTIONS + 1 / min(raster.shape)
+    def check(self, shape: tuple[int, int]) -> None:
+        """Refuse the raster of a micrograph of another shape (height, width).
+
+        Raises
+        ------
+        ValueError
+            Where the proportions differ.
+        """
+        if self.raster is None:
+            return
+        rows, columns = self.raster.shape
+        ratio, slack = rows / columns / (shape[0] / shape[1]), SAME_PROPORTIONS + 1 / min(rows, columns)
         if not 1 / (1 + slack) <= ratio <= 1 + slack:
             raise ValueError(
-                f"The mask is {raster.shape[1]} × {raster.shape[0]} px (width × height), which is no scaled "
-                f"picture of a micrograph of {shape[1]} × {shape[0]} px; check whose it is, or turn it."
+                f"The mask is {columns} × {rows} px (width × height), which is no scaled picture of a "
+                f"micrograph of {shape[1]} × {shape[0]} px; check whose it is, or turn it."
             )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_topaz.masks import Mask
 from napari_topaz.micrograph import Micrograph
 from napari_topaz.numerics.normalise import clip_outliers, normalise
 from napari_topaz.numerics.rescale import fourier_crop, small_shape
+from napari_topaz.picks import Picks
 from napari_topaz.settings import PreprocessSettings
 from napari_topaz.settings.fitted import FittedPreprocess
 
@@ -28,17 +30,32 @@ class Prepared:
         (height, width) of the original.
     pixel_size : float or None
         Å per pixel of the original; None where it is not known.
+    mask : Mask, optional
+        What counts neither for training nor for picking.
     """
 
     name: str
     image: NDArray[np.float32]
     shape: tuple[int, int]
     pixel_size: float | None = None
+    mask: Mask | None = None
 
     @property
     def step_yx(self) -> tuple[float, float]:
         """Pixels of the original per pixel of `image`, per axis (y, x)."""
         return (self.shape[0] / self.image.shape[0], self.shape[1] / self.image.shape[1])
+
+    @property
+    def masked(self) -> NDArray[np.bool_] | None:
+        """Which pixels of `image` are masked; None where there is no mask. ValueError: it does not fit."""
+        if self.mask is None:
+            return None
+        return self.mask.on_grid(self.shape, (self.image.shape[0], self.image.shape[1]), self.step_yx)
+
+    def usable(self, picks: Picks) -> NDArray[np.bool_]:
+        """Which picks (pixels of the original) lie inside the micrograph, and under no mask."""
+        inside = picks.inside(self.shape)
+        return inside if self.mask is None else inside & ~self.mask.covers(picks.yx, self.shape)
 
 
 def resolved_pixel_size(settings: PreprocessSettings, micrograph: Micrograph) -> float | None:

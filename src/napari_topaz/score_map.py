@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_topaz.masks import Mask
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreMap:
@@ -27,6 +29,8 @@ class ScoreMap:
         (height, width) of the original micrograph.
     deviations : ndarray of float32, shape (rows, columns), optional
         Standard deviation of the box round each grid point; None where the model has no range of them.
+    mask : Mask, optional
+        Places that no pick may come from; their logits are as the model gave them.
     """
 
     name: str
@@ -35,3 +39,4 @@ class ScoreMap:
     border: int
     shape: tuple[int, int]
     deviations: NDArray[np.float32] | None = None
+    mask: Mask | None = None

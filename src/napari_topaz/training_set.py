@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,19 @@ class LabelledImage:
         The network's input.
     positives, negatives : ndarray of float32, shape (n, 2)
         (y, x) in pixels of the *preprocessed* image.
+    masked : ndarray of bool, shape of the image, or None
+        Regions that are neither labelled nor unlabelled; None where there is no mask.
     """
 
     prepared: Prepared
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
+    masked: NDArray[np.bool_] | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the image that are under no mask."""
+        return self.prepared.image.size - (0 if self.masked is None else int(self.masked.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +57,7 @@ class TrainingSet:
     label_radius : float
         Regions this close to a label are positive, preprocessed pixels.
     expected : float
-        Expected number of particles per micrograph.
+        Expected number of particles per micrograph, under no mask.
     assumed : bool
         Whether `expected` is only an assumption (see :data:`ASSUMED_COVERAGE`).
     """
@@ -78,9 +86,12 @@ class TrainingSet:
 
     @property
     def prior(self) -> float:
-        """Fraction of positive regions π: expected particles × pixels of a disc / pixels, at most ½."""
-        pixels = float(np.mean([i.prepared.image.size for i in self.images]))
-        return min(0.5, self.expected * disc_pixels(self.label_radius) / pixels)
+        """Fraction of positive regions π: expected particles × pixels of a disc / pixels, at most ½.
+
+        Masked pixels do not count.
+        """
+        pixels = float(np.mean([i.pixels for i in self.images]))
+        return min(0.5, self.expected * disc_pixels(self.label_radius) / max(pixels, 1.0))
 
     def ignore_radius(self, flanks: bool) -> float:
         """Return up to where regions round a label are not unlabelled: with or without its flanks."""
@@ -95,7 +106,7 @@ class TrainingSet:
         hidden = len(self.training) * self.expected - labels
         # Counted, as the discs of neighbours overlap.
         near = (ignore_radius, ignore_radius)
-        rest = sum(np.sum(~disc_mask(i.prepared.image.shape, i.positives, near)) for i in self.training)
+        rest = sum(int(np.sum(~_taken(i, near))) for i in self.training)
         return min(0.5, hidden * disc_pixels(self.label_radius) / max(float(rest), 1.0))
 
 
@@ -115,7 +126,7 @@ def build_training_set(
     Parameters
     ----------
     prepared : sequence of Prepared
-        Micrographs; those without any label are left out.
+        Micrographs; those without any label that is under no mask are left out.
     picks : mapping of str to Picks
         Labels by micrograph name, coordinates in pixels of the original micrographs. Kind
         NOT_PARTICLE counts as a labelled negative, everything else as a particle.
@@ -133,15 +144,19 @@ def build_training_set(
     Raises
     ------
     ValueError
-        Where no label lies inside any micrograph.
+        Where no label lies inside any micrograph, or all are under masks, or a mask does not fit.
     """
     images = tuple(_labelled(p, picks[p.name]) for p in prepared if p.name in picks)
     images = tuple(i for i in images if len(i.positives) + len(i.negatives))
     if not any(len(i.positives) for i in images):
+        if covered_labels(prepared, picks):
+            raise ValueError(
+                "All labels lie under masks or within the margin; label other particles, or hide less."
+            )
         raise ValueError("No label lies inside any of the micrographs; label some particles first.")
     if label_radius is None:
         label_radius = default_label_radius(diameter)
-    pixels = float(np.mean([i.prepared.image.size for i in images]))
+    pixels = float(np.mean([i.pixels for i in images]))
     assumed = expected is None and prior is None
     if prior is not None:
         expected = prior * pixels / disc_pixels(label_radius)
@@ -164,10 +179,25 @@ def default_label_radius(diameter: float) -> float:
 
 
 def _labelled(prepared: Prepared, picks: Picks) -> LabelledImage:
-    inside = picks[picks.inside(prepared.shape)]
-    small = inside.rescaled(tuple(1 / s for s in prepared.step_yx))  # type: ignore[arg-type]
+    small = picks[prepared.usable(picks)].rescaled(tuple(1 / s for s in prepared.step_yx))  # type: ignore[arg-type]
     negative = small.kinds == Kind.NOT_PARTICLE
-    return LabelledImage(prepared, small.yx[~negative], small.yx[negative])
+    return LabelledImage(prepared, small.yx[~negative], small.yx[negative], prepared.masked)
+
+
+def covered_labels(prepared: Iterable[Prepared], picks: Mapping[str, Picks]) -> dict[str, int]:
+    """Return how many labels of each micrograph lie inside of it, but under its mask; only where some do."""
+    found = {
+        p.name: int((picks[p.name].inside(p.shape) & ~p.usable(picks[p.name])).sum())
+        for p in prepared
+        if p.name in picks
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+def _taken(image: LabelledImage, near: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return which pixels are near a labelled particle or masked."""
+    discs = disc_mask(image.prepared.image.shape, image.positives, near)
+    return discs if image.masked is None else discs | image.masked
 
 
 def _choose_held_out(images: Sequence[LabelledImage], fraction: float, seed: int) -> frozenset[str]:

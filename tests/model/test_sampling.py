@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_a_disc_of_radius_three_has_29_positive_regions() -> None:
     edge = sampling.region_classes(labelled((50, 40), [(0, 39)]), 3, 3)
     assert (edge == sampling.POSITIVE).sum() == 11
     assert (edge[:, :30] == sampling.UNLABELLED).all()
+
+
+def test_masked_regions_are_never_drawn_from() -> None:
+    hidden = np.zeros((50, 40), bool)
+    hidden[:, :10] = hidden[20, 17] = True
+    image = replace(labelled((50, 40), [(20, 17)], [(40, 8), (40, 30)]), masked=hidden)
+    classes = sampling.region_classes(image, 3, 8)
+    assert (classes[hidden] == sampling.IGNORED).all()
+    assert (classes == sampling.POSITIVE).sum() == 28
+    regions = sampling.Regions.from_images([image], 3, 8, CPU)
+    taken = torch.tensor(hidden.ravel())
+    for drawn in (regions.unlabelled_pixels.long(), regions.negative_pixels, regions.positive_pixels):
+        assert not taken[drawn].any()
 
 
 def test_cut_tiles_show_what_their_classes_say() -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from napari_topaz.events import Job, JobError, Saved, StopToken, Warned
 from napari_topaz.jobs.cross_validation_files import FoldFiles, FoldResult, recipe_of, write_outcome
 from napari_topaz.jobs.folds import UnseenPicks, count_labels, make_folds, pick_unseen
+from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
 from napari_topaz.jobs.train import small_diameter
 from napari_topaz.jobs.validation import estimate
@@ -23,7 +24,7 @@ from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSett
 from napari_topaz.training_set import build_training_set
 
 #: Options that cannot be compared, as folds take their place or they are no option of one training.
-NOT_COMPARED = frozenset({"estimate_expected"})
+NOT_COMPARED = frozenset({"estimate_expected", "margin"})
 #: These two say the same thing.
 SAME = {"expected": "prior", "prior": "expected"}
 
@@ -143,6 +144,7 @@ def cross_validate(
     device: str = "auto",
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
+    masks: Masks | None = None,
 ) -> Job[CrossValidation]:
     """Train with every value of an option on all folds but one, and judge by the labels of that one.
 
@@ -178,6 +180,8 @@ def cross_validate(
         Where set, the training that runs is dropped, and what is complete is returned.
     cache : PreparedCache, optional
         Of preprocessed micrographs.
+    masks : mapping of str to Mask, optional
+        By micrograph name: they hold for training and for judging.
 
     Yields
     ------
@@ -199,10 +203,11 @@ def cross_validate(
     prepared = yield from prepare_all(labelled, preprocess, stop=stop, cache=cache)
     if stop is not None and stop.is_set():
         raise JobError("It was stopped before its first training; run it again to go on.")
+    prepared = yield from masked_for_training(prepared, picks, masks, base.margin)
     ruler, parts = _ruler(prepared, picks, preprocess, base, folds)
     readable = {p.name for p in prepared}
     used = [f for f in labelled if f.name in readable]
-    recipe = recipe_of(used, picks, preprocess, base, network, option, parts)
+    recipe = recipe_of(used, picks, preprocess, base, network, option, parts, masks)
     kept = FoldFiles(Path(output), option, recipe, overwrite=overwrite)
     done: dict[object, list[FoldResult]] = {value: kept.read(value, len(parts)) for value in wanted}
     reused = sum(map(len, done.values()))

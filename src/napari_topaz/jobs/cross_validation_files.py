@@ -15,7 +15,9 @@ import numpy as np
 
 from napari_topaz.events import JobError
 from napari_topaz.files import replace_file
+from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.preparing import Source
+from napari_topaz.masks import Mask
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
@@ -52,9 +54,11 @@ def recipe_of(
     network: NetworkSettings | None,
     option: str,
     folds: Sequence[frozenset[str]],
+    masks: Masks | None = None,
 ) -> dict[str, Any]:
     """Return all that results depend on besides the value of the option, as plain values."""
-    return {
+    of_masks = {f.name: _mask_digest(masks[f.name]) for f in files if masks and f.name in masks}
+    return ({"masks": of_masks} if of_masks else {}) | {
         "option": option,
         "micrographs": {f.name: _fingerprint(f) for f in files},
         "labels": {f.name: _digest(picks[f.name].yx, picks[f.name].kinds) for f in files},
@@ -231,6 +235,10 @@ def _fingerprint(source: Source) -> list[object]:
         found = source.path.stat()
         return [source.path.name, found.st_size, found.st_mtime_ns]
     return [source.name, list(source.pixels.shape), _digest(source.pixels)]
+
+
+def _mask_digest(mask: Mask) -> str:
+    return _digest(*mask.polygons, [] if mask.raster is None else mask.raster)
 
 
 def _digest(*arrays: Any) -> str:

@@ -159,8 +159,8 @@ def unseen_picks(model: PickerModel, images: Sequence[LabelledImage], radius: fl
 
 
 def count_labels(prepared: Sequence[Prepared], picks: Mapping[str, Picks]) -> dict[str, int]:
-    """Return the number of labelled particles inside each micrograph."""
-    inside = {p.name: picks[p.name][picks[p.name].inside(p.shape)] for p in prepared if p.name in picks}
+    """Return the number of labelled particles inside each micrograph that are under no mask."""
+    inside = {p.name: picks[p.name][p.usable(picks[p.name])] for p in prepared if p.name in picks}
     return {name: int((p.kinds != Kind.NOT_PARTICLE).sum()) for name, p in inside.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from napari_topaz.events import Event, Job, Saved, StopToken
 from napari_topaz.files import Heatmap, heatmap_path, write_heatmap
+from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.pick import OnDevice, score_one
 from napari_topaz.jobs.preparing import Source
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.preprocess import Prepared
+from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import PickSettings, ScaleSettings
 from napari_topaz.training_set import default_label_radius
 
@@ -28,10 +30,12 @@ class ScoreOne:
 
     picker: OnDevice
     settings: PickSettings | None
+    masks: Masks | None = None
 
     def __call__(self, prepared: Prepared) -> tuple[Heatmap, float | None]:
         """Score it."""
-        return heatmap_of(prepared, self.picker.model, self.settings), prepared.pixel_size
+        found = heatmap_of(prepared, self.picker.model, self.settings, self.masks)
+        return found, prepared.pixel_size
 
 
 def heatmap_targets(files: Sequence[Source], output: str | Path) -> list[Path]:
@@ -48,6 +52,7 @@ def heatmap(
     device: str = "auto",
     stop: StopToken | None = None,
     scale: ScaleSettings | None = None,
+    masks: Masks | None = None,
 ) -> Job[list[Path]]:
     """Write ``output/NAME_heatmap.mrc`` for each micrograph: logits, as the threshold counts them.
 
@@ -67,6 +72,8 @@ def heatmap(
         Where set, the files so far are returned.
     scale : ScaleSettings, optional
         Which processes do the work; this one where not given.
+    masks : mapping of str to Mask, optional
+        By micrograph name: scores under them become the lowest one of the micrograph.
 
     Yields
     ------
@@ -80,7 +87,7 @@ def heatmap(
         that grid's, and a label of the header says exactly of what it is a score map.
     """
     written: list[Path] = []
-    work = ScoreOne(OnDevice(model, device), settings)
+    work = ScoreOne(OnDevice(model, device), settings, masks)
 
     def keep(name: str, result: tuple[Heatmap, float | None]) -> Iterable[Event]:
         written.append(write_heatmap(Path(output), *result))
@@ -91,9 +98,21 @@ def heatmap(
     return written
 
 
-def heatmap_of(prepared: Prepared, model: PickerModel, settings: PickSettings | None = None) -> Heatmap:
+def heatmap_of(
+    prepared: Prepared, model: PickerModel, settings: PickSettings | None = None, masks: Masks | None = None
+) -> Heatmap:
     """Score one preprocessed micrograph, and say how near to a particle a region is positive."""
-    return Heatmap(score_one(prepared, model, settings), label_radius(prepared, model))
+    scores = score_one(prepared, model, settings, masks=masks)
+    return Heatmap(_lowest_where_masked(scores), label_radius(prepared, model))
+
+
+def _lowest_where_masked(scores: ScoreMap) -> ScoreMap:
+    """Give what is masked the lowest score: a program that takes the peaks of the image finds none there."""
+    if scores.mask is None:
+        return scores
+    grid = (scores.logits.shape[0], scores.logits.shape[1])
+    hidden = scores.mask.on_grid(scores.shape, grid, scores.step_yx)
+    return replace(scores, logits=np.where(hidden, scores.logits.min(), scores.logits))
 
 
 def label_radius(prepared: Prepared, model: PickerModel) -> float:

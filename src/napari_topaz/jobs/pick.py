@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_topaz.events import Event, Job, JobError, StopToken
 from napari_topaz.extract import extract
+from napari_topaz.jobs.masking import Masks, masked
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.picks import Picks
@@ -90,6 +91,7 @@ def score_one(
     settings: PickSettings | None = None,
     *,
     cache: PreparedCache | None = None,
+    masks: Masks | None = None,
 ) -> ScoreMap:
     """Score one micrograph.
 
@@ -103,11 +105,13 @@ def score_one(
         What to average the scores over.
     cache : PreparedCache, optional
         Of preprocessed micrographs.
+    masks : mapping of str to Mask, optional
+        By micrograph name; the score map has its own, and :func:`picks_of` takes nothing under it.
     """
     if not isinstance(source, Prepared):
         how = model.card.preprocess
         source = cache.prepare(source, how) if cache else prepare_source(source, how)
-    return model.score(source, symmetries=(settings or PickSettings()).symmetries)
+    return model.score(masked(source, masks), symmetries=(settings or PickSettings()).symmetries)
 
 
 def picks_of(
@@ -202,11 +206,12 @@ class PickOne:
 
     picker: OnDevice
     settings: PickSettings | None
+    masks: Masks | None = None
 
     def __call__(self, prepared: Prepared) -> Picks:
         """Score it, and take the peaks."""
         model = self.picker.model
-        score_map = score_one(prepared, model, self.settings)
+        score_map = score_one(prepared, model, self.settings, masks=self.masks)
         return picks_of(score_map, model, self.settings, pixel_size=prepared.pixel_size)
 
 
@@ -221,6 +226,7 @@ def pick(
     write: Callable[[str, Picks], Iterable[Event]] = lambda name, picks: (),
     cache: PreparedCache | None = None,
     scale: ScaleSettings | None = None,
+    masks: Masks | None = None,
 ) -> Job[dict[str, Picks]]:
     """Pick many micrographs, one in memory at a time; returns picks by micrograph name.
 
@@ -244,6 +250,8 @@ def pick(
         Of preprocessed micrographs; used in this process only.
     scale : ScaleSettings, optional
         Which processes do the work; this one where not given.
+    masks : mapping of str to Mask, optional
+        By micrograph name: nothing under them is picked.
 
     Yields
     ------
@@ -255,7 +263,7 @@ def pick(
         Where all micrographs fail, there is no such device, or the other processes cannot be reached.
     """
     done: dict[str, Picks] = {}
-    work = PickOne(OnDevice(model, device), settings)
+    work = PickOne(OnDevice(model, device), settings, masks)
 
     def keep(name: str, found: Picks) -> Iterable[Event]:
         done[name] = found

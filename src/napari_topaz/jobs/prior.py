@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_topaz.events import Job, JobError, StopToken
 from napari_topaz.jobs.folds import UnseenPicks, count_labels, make_folds, pick_unseen
+from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
 from napari_topaz.jobs.train import small_diameter
 from napari_topaz.numerics.mixture_proportion import ParticleCount, count_particles
@@ -59,6 +60,7 @@ def estimate_expected(
     device: str = "auto",
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
+    masks: Masks | None = None,
 ) -> Job[ExpectedNumber]:
     """Estimate the number of particles per micrograph.
 
@@ -90,6 +92,8 @@ def estimate_expected(
         Where set, there is no estimate.
     cache : PreparedCache, optional
         Of preprocessed micrographs.
+    masks : mapping of str to Mask, optional
+        By micrograph name: particles under them are not counted.
 
     Yields
     ------
@@ -110,6 +114,8 @@ def estimate_expected(
         raise JobError(STOPPED)
     if not prepared:
         raise JobError("None of the labelled micrographs can be used.")
+    margin = 0.0 if settings is None else settings.margin
+    prepared = yield from masked_for_training(prepared, picks, masks, margin)
     job = estimate_prepared(prepared, picks, preprocess, settings, network, device=device, stop=stop)
     return (yield from job)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from napari_topaz.events import Event, Job, ScoresDone, StopToken
 from napari_topaz.extract import extract
+from napari_topaz.jobs.masking import Masks, masked
 from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.jobs.reference_picker import ReferencePicker, Templates, make_picker, no_pixel_size
 from napari_topaz.jobs.streaming import over_micrographs
@@ -28,6 +29,7 @@ def reference_pick(
     skip: Collection[str] = frozenset(),
     write: Callable[[str, Picks], Iterable[Event]] = lambda name, picks: (),
     cache: PreparedCache | None = None,
+    masks: Masks | None = None,
 ) -> Job[dict[str, Picks]]:
     """Pick many micrographs without a model; returns picks by micrograph name.
 
@@ -54,6 +56,8 @@ def reference_pick(
         Called with name and picks of each micrograph as it comes; returns events to pass on.
     cache : PreparedCache, optional
         Of preprocessed micrographs.
+    masks : mapping of str to Mask, optional
+        By micrograph name: nothing under them is picked.
 
     Yields
     ------
@@ -76,7 +80,7 @@ def reference_pick(
     )
 
     def work(prepared: Prepared) -> tuple[ScoreMap, Picks]:
-        score_map = picker.score(prepared)
+        score_map = picker.score(masked(prepared, masks))
         return score_map, picks_of(score_map, picker, settings, prepared.pixel_size)
 
     def keep(name: str, found: tuple[ScoreMap, Picks]) -> Iterable[Event]:

@@ -102,7 +102,7 @@ class ReferencePicker:
             scores = self._blob_scores(prepared.image, self.diameter / size)
         else:
             scores = self._template_scores(prepared.image, self.templates, size)
-        return ScoreMap(prepared.name, scores, prepared.step_yx, 0, prepared.shape)
+        return ScoreMap(prepared.name, scores, prepared.step_yx, 0, prepared.shape, mask=prepared.mask)
 
     def _blob_scores(self, image: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
         answer = BLOBS[self.method](-image if self.dark else image, BULK * diameter)

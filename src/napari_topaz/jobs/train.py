@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
+from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_inputs import (
     box_edge,
@@ -50,6 +51,7 @@ def train_on_files(
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
     start: PickerModel | None = None,
+    masks: Masks | None = None,
 ) -> Job[PickerModel]:
     """Read and preprocess the labelled micrographs, then train on them.
 
@@ -74,6 +76,8 @@ def train_on_files(
     start : PickerModel, optional
         Training goes on from its weights, with its network. Where `preprocess` leaves options open,
         its preprocessing is taken; it stays as it is.
+    masks : mapping of str to Mask, optional
+        By micrograph name: regions under them are neither labelled nor unlabelled, nor held out.
 
     Yields
     ------
@@ -102,6 +106,7 @@ def train_on_files(
         raise JobError(STOPPED_EARLY)
     if not prepared:
         raise JobError("None of the labelled micrographs can be used.")
+    prepared = yield from masked_for_training(prepared, picks, masks, settings.margin)
     if settings.estimate_expected:
         from napari_topaz.jobs.prior import with_estimate  # which trains, too
 
@@ -317,6 +322,7 @@ class _Run:
             kept=kept,
             seconds=seconds,
             model=snapshot,
+            judged=validation.judged,
         )
 
     def validate(self, model: PickerModel, *, symmetries: str = "none") -> Validation:

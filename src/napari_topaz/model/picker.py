@@ -159,6 +159,7 @@ class PickerModel:
             border=-(-(self.network.field // 2) // stride),
             shape=prepared.shape,
             deviations=deviations,
+            mask=prepared.mask,
         )
 
     def __reduce__(self) -> tuple[object, ...]:

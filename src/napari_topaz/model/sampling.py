@@ -38,7 +38,7 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
     Returns
     -------
     ndarray of int8, shape (height, width)
-        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE` or :data:`IGNORED`.
+        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE` or :data:`IGNORED` (also what is masked).
     """
     classes = np.zeros(image.prepared.image.shape, np.int8)
     painting = (
@@ -58,6 +58,8 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
             y, x = np.ogrid[low[0] : high[0], low[1] : high[1]]
             near = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
             classes[low[0] : high[0], low[1] : high[1]][near] = value
+    if image.masked is not None:
+        classes[image.masked] = IGNORED
     return classes
 
 
@@ -135,6 +137,33 @@ class Regions:
             positives=labels("positives"),
             negatives=labels("negatives"),
             positive_pixels=on_device(np.flatnonzero(all_classes == POSITIVE)),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Regions]) -> Regions:
+        """Put the images of several, all on one device, one after the other."""
+        pixels = np.cumsum([0, *[len(p.pixels) for p in parts]]).tolist()
+        images = np.cumsum([0, *[len(p.offsets) for p in parts]]).tolist()
+
+        def labels(which: str) -> Tensor:
+            rows = [getattr(p, which) for p in parts]
+            return torch.cat([r + r.new_tensor([n, 0, 0]) for r, n in zip(rows, images, strict=False)])
+
+        def shifted(which: str) -> Tensor:
+            return torch.cat([getattr(p, which) + n for p, n in zip(parts, pixels, strict=False)])
+
+        def plain(which: str) -> Tensor:
+            return torch.cat([getattr(p, which) for p in parts])
+
+        return cls(
+            pixels=plain("pixels"),
+            classes=plain("classes"),
+            offsets=shifted("offsets"),
+            heights=plain("heights"),
+            widths=plain("widths"),
+            positives=labels("positives"),
+            negatives=labels("negatives"),
+            positive_pixels=shifted("positive_pixels"),
         )
 
     def random_labels(self, n: int, jitter: float, generator: torch.Generator, which: str) -> Tensor:

@@ -170,6 +170,15 @@ class TrainSettings(Settings):
         lt=1,
         advanced=True,
     )
+    margin: float = option(
+        0.0,
+        "Learn nothing from what is nearer to the edges than this.",
+        unit="Å",
+        step=10,
+        ge=0,
+        le=100_000,
+        advanced=True,
+    )
     symmetries: str = option(
         "eight",
         "Average the scores over rotations and mirror images when the model picks.",
