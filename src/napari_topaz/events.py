@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from napari_topaz.picks import Picks
 
 
+#: Histograms and curves in events.
+FloatArray = NDArray[np.floating]
+
+
 class JobError(Exception):
     """The work cannot be done; one sentence: what is wrong, with which file, what to do.
 
@@ -70,6 +74,29 @@ class StepDone(Event):
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a model makes of labelled micrographs, in few numbers.
+
+    Attributes
+    ----------
+    recall, precision : ndarray of float, shape (k,)
+        The curve on their labels; the precision is estimated, as labels are incomplete (see
+        :func:`napari_topaz.jobs.validation.estimate`).
+    edges : ndarray of float, shape (b + 1,)
+        Of the bins of scores (logits).
+    unlabelled, labelled : ndarray of float, shape (b,)
+        Fraction of the regions farther than a particle's radius from every label, and of the regions
+        at labels, whose score lies in each bin.
+    """
+
+    recall: FloatArray
+    precision: FloatArray
+    edges: FloatArray
+    unlabelled: FloatArray
+    labelled: FloatArray
+
+
 @dataclass(frozen=True)
 class EpochDone(Event):
     """An epoch of training is done.
@@ -90,6 +117,8 @@ class EpochDone(Event):
         Since the start of training.
     model : PickerModel
         A snapshot that can pick at once (on the CPU, shares no memory with the training).
+    judged : Judged or None
+        On the held-out micrographs; on one that is trained on where nothing is held out.
     """
 
     epoch: int
@@ -100,6 +129,7 @@ class EpochDone(Event):
     kept: bool
     seconds: float
     model: Any
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +169,3 @@ class Saved(Event):
 #: What a job of result type R is.
 _R = TypeVar("_R")
 Job = Generator[Event, None, _R]
-
-#: For annotations of histograms and curves in events.
-FloatArray = NDArray[np.float32]

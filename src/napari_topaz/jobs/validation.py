@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from napari_topaz.events import Judged
 from napari_topaz.extract import extract
 from napari_topaz.numerics.matching import match
+from napari_topaz.numerics.regions import disc_mask
+from napari_topaz.score_map import ScoreMap
 from napari_topaz.training_set import LabelledImage
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
+
+#: Bins of the histograms of scores, and points of a curve at most.
+BINS, POINTS = 60, 200
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,18 @@ class Validation:
         Logit with the highest estimated F_β.
     labels : int
         Number of labels it rests on.
+    recall, precision : ndarray of float64, shape (k,)
+        The curve, highest threshold first.
+    judged : Judged or None
+        The same in few points, with the scores of regions; None of :func:`estimate`.
     """
 
     average_precision: float
     threshold: float
     labels: int
+    recall: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    precision: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    judged: Judged | None = field(default=None, repr=False, compare=False)
 
     @property
     def standard_error(self) -> float:
@@ -77,17 +90,44 @@ def validate(
         (`expected` is no more than the labels), it is the F_β of the labels themselves, as in Zhu et
         al. 2017.
     """
-    scores, hits = [], []
+    scores, hits, regions = [], [], []
     for image in images:
         score_map = model.score(image.prepared, symmetries=symmetries)
         scale = np.asarray(image.prepared.step_yx, np.float32)
         picks = extract(score_map, radius * float(scale.mean()))
-        found = match(image.positives, picks.yx / scale, radius)
+        matched = match(image.positives, picks.yx / scale, radius)
         scores.append(picks.scores)
-        hits.append(found.target_of_pick >= 0)
+        hits.append(matched.target_of_pick >= 0)
+        regions.append(_region_scores(score_map, image, radius))
     labels = sum(len(i.positives) for i in images)
     particles = expected * len(images)
-    return estimate(np.concatenate(scores), np.concatenate(hits), labels, particles, beta=beta)
+    found = estimate(np.concatenate(scores), np.concatenate(hits), labels, particles, beta=beta)
+    return replace(found, judged=_judged(found, *map(np.concatenate, zip(*regions, strict=True))))
+
+
+def _region_scores(
+    score_map: ScoreMap, image: LabelledImage, radius: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of regions farther than `radius` (preprocessed pixels) from every label, and at particles."""
+    logits = score_map.logits
+    small = np.asarray(score_map.step_yx) / np.asarray(image.prepared.step_yx)
+    places = np.concatenate([image.positives, image.negatives]) / small
+    near = disc_mask((logits.shape[0], logits.shape[1]), places, (radius / small[0], radius / small[1]))
+    at = np.clip(np.rint(image.positives / small).astype(int), 0, np.array(logits.shape) - 1)
+    return logits[~near], logits[tuple(at.T)]
+
+
+def _judged(
+    found: Validation, unlabelled: NDArray[np.float32], labelled: NDArray[np.float32]
+) -> Judged | None:
+    """Put the validation into few numbers; None where scores are not finite."""
+    both = np.concatenate([unlabelled, labelled])
+    if not len(both) or not np.isfinite(both).all():
+        return None
+    edges = np.histogram_bin_edges(both, BINS)
+    fractions = [np.histogram(x, edges)[0] / max(len(x), 1) for x in (unlabelled, labelled)]
+    chosen = np.unique(np.linspace(0, max(len(found.recall) - 1, 0), POINTS).astype(int))[: len(found.recall)]
+    return Judged(found.recall[chosen], found.precision[chosen], edges, *fractions)
 
 
 def estimate(
@@ -119,11 +159,11 @@ def estimate(
     precision = np.minimum(1.0, recall * particles / picked)
     average = float(np.sum(precision * np.diff(recall, prepend=0.0)))
     if not hits.any():
-        return Validation(average, float(ranked[0]) if len(ranked) else 0.0, labels)
+        return Validation(average, float(ranked[0]) if len(ranked) else 0.0, labels, recall, precision)
     smooth = _smooth_recall(ranked, ranked_hits, labels)
     # F_β = (1 + β²)·precision·recall / (β²·precision + recall), with precision = recall · particles / picks.
     f_beta = (1 + beta**2) * smooth * particles / (picked + beta**2 * particles)
-    return Validation(average, float(ranked[np.argmax(f_beta)]), labels)
+    return Validation(average, float(ranked[np.argmax(f_beta)]), labels, recall, precision)
 
 
 def _smooth_recall(
