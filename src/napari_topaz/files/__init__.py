@@ -8,6 +8,7 @@ through :func:`read_picks` and :func:`write_picks`. What a user can do something
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.heatmaps import Heatmap, find_heatmaps, heatmap_path, read_heatmap, write_heatmap
+from napari_topaz.files.masks import MaskFolder, find_masks, mask_path, read_mask, write_mask
 from napari_topaz.files.micrographs import (
     MICROGRAPH_FORMATS,
     MicrographFormat,
@@ -35,6 +36,7 @@ __all__ = [
     "PICK_SUFFIXES",
     "FileError",
     "Heatmap",
+    "MaskFolder",
     "Matched",
     "MicrographFormat",
     "Optics",
@@ -42,19 +44,23 @@ __all__ = [
     "StackedPicks",
     "check_inside",
     "find_heatmaps",
+    "find_masks",
     "find_micrographs",
     "format_of",
     "heatmap_path",
+    "mask_path",
     "match_names",
     "open_stack",
     "pick_targets",
     "read_header",
     "read_heatmap",
+    "read_mask",
     "read_micrograph",
     "read_picks",
     "replace_file",
     "write_heatmap",
     "write_list",
+    "write_mask",
     "write_mrc",
     "write_particle_star",
     "write_picks",
