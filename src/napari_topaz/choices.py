@@ -104,3 +104,9 @@ CONTRASTS = {
     "dark": "darker than the ice, as micrographs are recorded",
     "bright": "brighter than the ice",
 }
+
+#: What is drawn round labels and picks.
+OUTLINES = {
+    "circle": "a circle of the particle's diameter",
+    "box": "a box of 1.5 diameters, as exported with the picks",
+}

@@ -1,8 +1,8 @@
-"""Pictures of micrographs for the screen: binned, lightly low-passed, with sensible contrast.
+"""Pictures of micrographs for the screen: binned, filtered, with sensible contrast.
 
 A raw micrograph of 4096 × 5760 pixels is far larger than a screen and hides its particles in noise.
 What is drawn is therefore a smaller picture: the mean of blocks of `bin` × `bin` pixels, then a
-Gaussian low-pass. Coordinates stay honest, because the layer is placed by :attr:`Picture.scale` and
+Gaussian band-pass. Coordinates stay honest, because the layer is placed by :attr:`Picture.scale` and
 :attr:`Picture.translate`: the centre of the first block lies at ((bin − 1) / 2, (bin − 1) / 2) of
 the original. At most bin − 1 rows and columns at the far edges are not drawn. Only the screen sees
 this picture; training and picking read the file.
@@ -19,44 +19,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from napari_topaz.files import read_micrograph
 from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.numerics.band_pass import band_pass
 from napari_topaz.picks import Picks
-from napari_topaz.settings import Settings, option
+from napari_topaz.settings import DisplaySettings
 
 #: Pixels whose percentiles stand for the whole picture.
 SUBSAMPLE = 200_000
-#: Percentiles that become black and white.
-BLACK, WHITE = 0.5, 99.7
+#: Parts of the picture that are black and white before she says otherwise, in percent.
+BLACK, WHITE = (DisplaySettings.model_fields[name].default for name in ("black", "white"))
 #: Pictures kept in memory: the shown one, its neighbours, and a few she came from.
 KEPT = 6
-#: A Gaussian of σ = d · this has fallen to one half at the resolution d.
-SIGMA_PER_RESOLUTION = np.sqrt(2 * np.log(2)) / (2 * np.pi)
-
-
-class DisplaySettings(Settings):
-    """How micrographs look on the screen; picks do not depend on it."""
-
-    longest_side: int = option(
-        2048,
-        "Larger micrographs are binned for the screen until they are at most this long.",
-        unit="px",
-        step=256,
-        ge=128,
-        le=16_384,
-        advanced=True,
-    )
-    low_pass: float = option(
-        20.0,
-        "Low-pass for the screen (resolution at half amplitude); 0 shows the noise as it is.",
-        unit="Å",
-        step=5,
-        ge=0,
-        le=1000,
-        advanced=True,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +48,11 @@ class Picture:
     shape : tuple of int
         (height, width) of the original.
     limits : tuple of float
-        Values drawn black and white.
+        Values drawn black and white, or the other way round where it is `inverted`.
+    span : tuple of float
+        Lowest and highest value.
+    inverted : bool
+        Whether high values are drawn dark.
     """
 
     name: str
@@ -81,6 +60,8 @@ class Picture:
     bin: int
     shape: tuple[int, int]
     limits: tuple[float, float]
+    span: tuple[float, float]
+    inverted: bool = False
 
     @property
     def scale(self) -> float:
@@ -106,20 +87,27 @@ def picture_of(micrograph: Micrograph, settings: DisplaySettings, pixel_size: fl
         May be a memory map.
     settings : DisplaySettings
     pixel_size : float or None
-        Å/px; without it there is no low-pass.
+        Å/px; without it there is no band-pass.
     """
-    factor = max(1, -(-max(micrograph.shape) // settings.longest_side))
+    factor = settings.binning or max(1, -(-max(micrograph.shape) // settings.longest_side))
     # A micrograph smaller than one block stays as it is.
     factor = min(factor, *micrograph.shape)
     pixels = binned(micrograph.pixels, factor)
     finite = np.isfinite(pixels)
     if not finite.all():
         pixels[~finite] = np.median(pixels[finite]) if finite.any() else 0
-    if settings.low_pass and pixel_size:
-        sigma = settings.low_pass * SIGMA_PER_RESOLUTION / pixel_size / factor
-        if sigma > 0.3:  # narrower than that it does nothing
-            gaussian_filter(pixels, sigma, output=pixels, mode="nearest", truncate=3)
-    return Picture(micrograph.name, pixels, factor, micrograph.shape, contrast(pixels))
+    if pixel_size:
+        pixels = band_pass(pixels, pixel_size * factor, settings.low_pass, settings.high_pass)
+    black, white = (settings.white, settings.black) if settings.invert else (settings.black, settings.white)
+    return Picture(
+        micrograph.name,
+        pixels,
+        factor,
+        micrograph.shape,
+        contrast(pixels, black, white),
+        (float(pixels.min()), float(pixels.max())),
+        settings.invert,
+    )
 
 
 def binned(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
@@ -135,11 +123,11 @@ def binned(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
     return total
 
 
-def contrast(pixels: NDArray[np.float32]) -> tuple[float, float]:
-    """Contrast limits from percentiles of a subsample; never an empty range."""
+def contrast(pixels: NDArray[np.float32], low: float = BLACK, high: float = WHITE) -> tuple[float, float]:
+    """Contrast limits that leave `low` % of a subsample below and `high` % above; never an empty range."""
     step = max(1, round(np.sqrt(pixels.size / SUBSAMPLE)))
-    low, high = (float(v) for v in np.percentile(pixels[::step, ::step], [BLACK, WHITE]))
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    least, most = (float(v) for v in np.percentile(pixels[::step, ::step], [low, 100 - high]))
+    return (least, most) if most > least else (least - 0.5, least + 0.5)
 
 
 class Pictures:

@@ -8,30 +8,33 @@ a click means the same whatever binning is drawn.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Image, Points
 from psygnal import Signal
 
+from napari_topaz.gui.circles import Style, draw_labels, draw_picks
 from napari_topaz.gui.display import Picture
+from napari_topaz.gui.edits import Edits
+from napari_topaz.gui.gestures import Gestures
 from napari_topaz.gui.looks import (
-    LOOKS,
     METADATA,
-    PICK_COLOUR,
     UNKNOWN_DIAMETER,
+    USUAL,
+    Palette,
     heat_limits,
     heat_map_layer,
     image_layer,
     points_layer,
+    show_picture,
 )
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.micrograph import MicrographFile
-from napari_topaz.picks import Kind, Picks
+from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
 
 if TYPE_CHECKING:
@@ -67,6 +70,10 @@ class Layers:
         self.picture: Picture | None = None
         #: Kind of the labels that clicks make.
         self.kind = Kind.PARTICLE
+        #: What she does with the points, and what the mouse does.
+        self.edits = Edits(self, workspace)
+        self.gestures = Gestures(self, self.edits)
+        self._palette = USUAL
         viewer.layers.events.removed.connect(self._on_removed)
         workspace.labels_changed.connect(self._on_labels_changed)
         workspace.picks_changed.connect(self._on_picks_changed)
@@ -110,7 +117,7 @@ class Layers:
             self._score_map = None
         look_at_all = self._image is None or before is None or before.shape != picture.shape
         self.picture = picture
-        with self._silence():
+        with self.silence():
             self._make_missing()
             self._draw_image()
             self._draw_heat_map()
@@ -124,7 +131,7 @@ class Layers:
 
     def _look_at_all(self) -> None:
         """Fit the view to the micrograph alone: points may lie beyond its edges."""
-        with self._silence():
+        with self.silence():
             for layer in (self._picks, self._labels):
                 if layer is not None:
                     layer.selected_data = set()
@@ -135,7 +142,7 @@ class Layers:
         """Draw the heat map of the shown micrograph (None: none); those of others are ignored."""
         if score_map is None or score_map.name == self.shown:
             self._score_map = score_map
-            with self._silence():
+            with self.silence():
                 self._draw_heat_map()
 
     def label_next(self, kind: Kind) -> None:
@@ -162,12 +169,14 @@ class Layers:
             self._heat = heat_map_layer(**common)
             layers.insert(layers.index(self._image) + 1, self._heat)
         if self._picks is None:
-            self._picks = points_layer("picks", PICK_COLOUR, **common)
-            self._picks.events.data.connect(self._on_picks_edited)
+            self._picks = points_layer("picks", self._palette.pick, **common)
+            self.gestures.watch(self._picks)
+            self._picks.events.data.connect(self._when_hers(self.edits.on_picks))
             layers.insert(layers.index(self._heat) + 1, self._picks)
         if self._labels is None:
-            self._labels = points_layer("labels", LOOKS[Kind.PARTICLE][1], **common)
-            self._labels.events.data.connect(self._on_labels_edited)
+            self._labels = points_layer("labels", self._palette.particle, **common)
+            self.gestures.watch(self._labels)
+            self._labels.events.data.connect(self._when_hers(self.edits.on_labels))
             layers.insert(layers.index(self._picks) + 1, self._labels)
         for layer in (self._image, self._heat, self._picks, self._labels):
             layer.locked = True  # removing and adding Points layers can crash old graphics drivers
@@ -189,11 +198,7 @@ class Layers:
         assert self._image is not None
         assert self.picture is not None
         image, picture = self._image, self.picture
-        image.data = picture.pixels
-        image.contrast_limits_range = (float(picture.pixels.min()), float(picture.pixels.max()) + 1e-6)
-        image.contrast_limits = picture.limits
-        image.axis_labels = ("y", "x")
-        image.name = picture.name if picture.bin == 1 else f"{picture.name} (1/{picture.bin})"
+        show_picture(image, picture)
         image.metadata[METADATA] = {"files": self._workspace.sources}
         for layer in (self._image, self._heat, self._picks, self._labels):
             if layer is not None and layer is not image:
@@ -222,45 +227,41 @@ class Layers:
         self._heat.contrast_limits_range = (low - margin, high + margin)
         self._heat.contrast_limits = (low, high)
 
-    def _size(self) -> float:
+    @property
+    def diameter(self) -> float:
         """Diameter of the circles in original pixels."""
         assert self.picture is not None
         return self._workspace.diameter(self.shown) or max(self.picture.shape) * UNKNOWN_DIAMETER
 
+    @property
+    def score_limits(self) -> tuple[float, float] | None:
+        """Scores with the first and the last colour; None where picks have one colour."""
+        if self.shown is None or not self._workspace.options.drawing.colour_by_score:
+            return None
+        scores, threshold = self._workspace.candidates(self.shown).scores, self._workspace.threshold
+        high = float(scores.max()) if len(scores) else 1.0
+        low = threshold if np.isfinite(threshold) else float(scores.min()) if len(scores) else 0.0
+        return min(low, high), max(low, high)
+
+    def colour(self, palette: Palette) -> None:
+        """Draw labels and picks in other colours."""
+        self._palette = palette
+        self.redraw()
+
+    def _style(self) -> Style:
+        return Style(self.diameter, self._workspace.options.drawing.outline, self._palette, self.score_limits)
+
     def _draw_labels(self) -> None:
-        if self._labels is None or self.shown is None:
-            return
-        labels, layer = self._workspace.labels(self.shown), self._labels
-        texts = [LOOKS[Kind(k)][0] for k in labels.kinds]
-        with self._silence():
-            if not np.array_equal(np.asarray(layer.data, np.float32), labels.yx):
-                layer.selected_data = set()
-                layer.data = labels.yx
-            layer.features = pd.DataFrame({"kind": np.array(texts, object)})
-            layer.metadata[METADATA] = self._about_shown()
-            self._size_points(layer)
-            if len(labels):
-                layer.border_color = [LOOKS[Kind(k)][1] for k in labels.kinds]
-                layer.symbol = [LOOKS[Kind(k)][2] for k in labels.kinds]
-            layer.refresh()
+        if self._labels is not None and self.shown is not None:
+            with self.silence():
+                labels = self._workspace.labels(self.shown)
+                draw_labels(self._labels, labels, self._style(), {METADATA: self._about_shown()})
 
     def _draw_picks(self) -> None:
-        if self._picks is None or self.shown is None:
-            return
-        picks, layer = self._workspace.picks(self.shown), self._picks
-        with self._silence():
-            layer.selected_data = set()
-            self._size_points(layer)
-            layer.data = picks.yx
-            layer.features = pd.DataFrame({"score": picks.scores})
-            layer.metadata[METADATA] = self._about_shown()
-
-    def _size_points(self, layer: Points) -> None:
-        size = self._size()
-        with layer.block_update_properties():
-            layer.current_size = size
-        if len(layer.data):
-            layer.size = size
+        if self._picks is not None and self.shown is not None:
+            with self.silence():
+                picks = self._workspace.picks(self.shown)
+                draw_picks(self._picks, picks, self._style(), {METADATA: self._about_shown()})
 
     def _about_shown(self) -> dict[str, Any]:
         """What the writer needs to know about the layer."""
@@ -276,8 +277,23 @@ class Layers:
 
     # -- her edits --------------------------------------------------------------------------------
 
+    @property
+    def points(self) -> list[Points]:
+        """The layers of labels and picks, labels first; without what was removed."""
+        return [layer for layer in (self._labels, self._picks) if layer is not None]
+
+    @property
+    def labels_layer(self) -> Points | None:
+        """The layer of labels, if it is there."""
+        return self._labels
+
+    @property
+    def picks_layer(self) -> Points | None:
+        """The layer of picks, if it is there."""
+        return self._picks
+
     @contextmanager
-    def _silence(self) -> Iterator[None]:
+    def silence(self) -> Iterator[None]:
         """Changes made here are ours, not hers."""
         before, self._quiet = self._quiet, True
         try:
@@ -285,31 +301,17 @@ class Layers:
         finally:
             self._quiet = before
 
-    def _on_labels_edited(self, event: Any) -> None:
-        if self._quiet or self.picture is None or event.action not in ("added", "removed", "changed"):
-            return
-        assert self._labels is not None
-        name, yx = self.picture.name, np.array(self._labels.data, np.float32)
-        known = self._workspace.labels(name)
-        if event.action == "added" and len(yx) > len(known):
-            self._workspace.label(name, self.picture.inside(yx[len(known) :]), self.kind)
-            return
-        particle, no_particle = (LOOKS[kind][0] for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE))
-        texts = self._labels.features.get("kind", pd.Series([particle] * len(yx)))
-        kinds = [Kind.NOT_PARTICLE if text == no_particle else Kind.PARTICLE for text in texts]
-        labels = Picks(yx, kinds=np.array(kinds, np.uint8))
-        self._workspace.set_labels(name, labels[labels.inside(self.picture.shape)])
+    def redraw(self) -> None:
+        """Draw labels and picks as they are in the workspace."""
+        self._draw_labels()
+        self._draw_picks()
 
-    def _on_picks_edited(self, event: Any) -> None:
-        """A pick she deletes is no particle; one she adds or moves is one."""
-        if self._quiet or self.picture is None or event.action not in ("added", "removed", "changed"):
-            return
-        assert self._picks is not None
-        name, before = self.picture.name, self._workspace.picks(self.picture.name).yx
-        after = np.array(self._picks.data, np.float32)
-        gone, new = _without(before, after), self.picture.inside(_without(after, before))
-        edit = Picks.labels(gone, Kind.NOT_PARTICLE) if event.action == "removed" else Picks.labels(new)
-        self._workspace.set_labels(name, self._workspace.labels(name) + edit)
+    def _when_hers(self, do: Callable[[Any], None]) -> Callable[[Any], None]:
+        def listen(event: Any) -> None:
+            if not self._quiet:
+                do(event)
+
+        return listen
 
     def _on_removed(self, event: Any) -> None:
         for role in ("_image", "_heat", "_picks", "_labels"):
@@ -332,7 +334,7 @@ class Layers:
         if self.picture is None:
             return
         if old.preprocess != new.preprocess:
-            with self._silence():
+            with self.silence():
                 if self._image is not None:
                     self._draw_image()
                 self._draw_heat_map()
@@ -341,11 +343,7 @@ class Layers:
             self._draw_labels()
         if old.thresholds != new.thresholds:
             self._tone_heat_map()
-        if (old.preprocess, old.thresholds) != (new.preprocess, new.thresholds):
+        if old.drawing != new.drawing:
+            self._draw_labels()
+        if (old.preprocess, old.thresholds, old.drawing) != (new.preprocess, new.thresholds, new.drawing):
             self._draw_picks()
-
-
-def _without(yx: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The rows of `yx` (n, 2) that are not among the rows of `others`."""
-    seen = set(map(tuple, others.tolist()))
-    return np.array([row for row in yx.tolist() if tuple(row) not in seen], np.float32).reshape(-1, 2)

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from napari.layers import Image, Points
 from numpy.typing import NDArray
 
+from napari_topaz.gui.display import Picture
 from napari_topaz.picks import Kind
 
 #: Key of what the package writes into a layer's metadata.
 METADATA = "napari_topaz"
 #: Circles drawn before the diameter is known: this part of the micrograph's longer side.
 UNKNOWN_DIAMETER = 1 / 40
+#: Colormaps of pictures: as they are, and inverted.
+GREYS = ("gray", "gray_r")
 #: Thickness of the circles, as a part of their diameter.
 LINE_WIDTH = 0.09
 #: The heat map fades in and saturates at this many standard deviations of the scores round the threshold.
 HEAT_RANGE = 1.5
-#: Kinds of labels: text in the features, colour and symbol on the screen.
-LOOKS = {
-    Kind.PARTICLE: ("particle", "#5dff7a", "disc"),
-    Kind.NOT_PARTICLE: ("no particle", "#ff5a6e", "x"),
+#: Edge of a box, in particle diameters.
+BOX_PER_DIAMETER = 1.5
+#: Kinds of labels: text in the features, and whether a cross stands there in place of an outline.
+LOOKS = {Kind.PARTICLE: ("particle", False), Kind.NOT_PARTICLE: ("no particle", True)}
+#: Symbols by :data:`napari_topaz.choices.OUTLINES`, and their size in particle diameters.
+OUTLINES = {"circle": ("disc", 1.0), "box": ("square", BOX_PER_DIAMETER)}
+
+
+class Palette(NamedTuple):
+    """Colours of what is drawn over a micrograph."""
+
+    particle: str
+    not_particle: str
+    pick: str
+
+    def of(self, kind: Kind) -> str:
+        """Colour of labels of that kind."""
+        return self.not_particle if kind is Kind.NOT_PARTICLE else self.particle
+
+
+#: By the names in the preferences. Of the first one all pairs differ for colour-blind eyes, too.
+PALETTES = {
+    "yellow, red, blue": Palette("#ffe14d", "#ff5a6e", "#35c9ff"),
+    "green, red, blue": Palette("#5dff7a", "#ff5a6e", "#35c9ff"),
+    "white, orange, blue": Palette("#ffffff", "#e8590c", "#35b5ff"),
 }
-PICK_COLOUR = "#35c9ff"
+USUAL = next(iter(PALETTES.values()))
+#: Colour of the ruler's circle.
+RULER_COLOUR = (1.0, 1.0, 1.0, 1.0)
+#: Colours of low to high scores: viridis, without its darkest part, which does not show on a micrograph.
+SCORE_COLOURS = ["#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"]
 #: From nothing through violet and orange to yellow; transparent where there is nothing to see.
 HEAT_COLOURS = [
     [0.25, 0.00, 0.45, 0.00],
@@ -37,6 +65,17 @@ HEAT_COLOURS = [
 def image_layer(**placement: Any) -> Image:
     """Return an empty layer for micrographs."""
     return Image(np.zeros((2, 2), np.float32), name="micrograph", colormap="gray", **placement)
+
+
+def show_picture(image: Image, picture: Picture) -> None:
+    """Draw a picture into a layer."""
+    image.data = picture.pixels
+    image.contrast_limits_range = (picture.span[0], picture.span[1] + 1e-6)
+    image.contrast_limits = picture.limits
+    if image.colormap.name in GREYS:  # else it is hers
+        image.colormap = GREYS[picture.inverted]
+    image.axis_labels = ("y", "x")
+    image.name = picture.name if picture.bin == 1 else f"{picture.name} (1/{picture.bin})"
 
 
 def heat_map_layer(**placement: Any) -> Image:
@@ -64,3 +103,12 @@ def heat_limits(logits: NDArray[np.float32], threshold: float) -> tuple[float, f
     middle = threshold if np.isfinite(threshold) else float(np.median(logits))
     spread = max(float(logits.std()) * HEAT_RANGE, 1e-3)
     return middle - spread, middle + spread
+
+
+def score_colours(scores: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the colours (n, 4) of scores; `limits` have the first and the last of :data:`SCORE_COLOURS`."""
+    low, high = limits
+    place = np.clip((scores - low) / max(high - low, 1e-6), 0, 1) * (len(SCORE_COLOURS) - 1)
+    table = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in SCORE_COLOURS])
+    mixed = [np.interp(place, np.arange(len(table)), channel) for channel in table.T]
+    return np.stack([*mixed, np.ones_like(place)], axis=1).astype(np.float32)

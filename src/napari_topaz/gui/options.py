@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from napari_topaz.gui.display import DisplaySettings
 from napari_topaz.settings import (
+    DisplaySettings,
+    DrawingSettings,
     NetworkSettings,
     PickSettings,
     PreprocessSettings,
@@ -31,6 +32,7 @@ class Options:
     reference: ReferenceSettings = field(default_factory=ReferenceSettings)
     run: RunSettings = field(default_factory=RunSettings)
     display: DisplaySettings = field(default_factory=DisplaySettings)
+    drawing: DrawingSettings = field(default_factory=DrawingSettings)
 
     @property
     def thresholds(self) -> tuple[float | None, float | None]:
