@@ -81,6 +81,13 @@ class Edits:
             size[known], colours[known] = max(length, 1e-3), RULER_COLOUR
             layer.size, layer.border_color = size, colours
 
+    def toggle(self) -> None:
+        """Hide labels and picks, or show them."""
+        points = self._layers.points
+        visible = any(layer.visible for layer in points)
+        for layer in points:
+            layer.visible = not visible
+
     # -- by napari's tools ------------------------------------------------------------------------
 
     def on_labels(self, event: Any) -> None:

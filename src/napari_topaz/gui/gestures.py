@@ -153,9 +153,9 @@ class Gestures:
                 far = far or bool(np.hypot(*(event.pos - start)) > CLICK)
                 yield
         if not far:
-            self.reject_at(layer, _place(layer, event))
+            self.reject_at(_place(layer, event))
 
-    def reject_at(self, layer: Points, yx: NDArray[np.float32]) -> None:
+    def reject_at(self, yx: NDArray[np.float32]) -> None:
         """Label the place "no particle": exactly where the pick or label is, if there is one."""
         hit = self._nearest(yx, REACH)
         where = yx if hit is None else np.asarray(hit.layer.data[hit.row], np.float32)

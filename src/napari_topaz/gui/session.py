@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psygnal import Signal
 
 from napari_topaz.gui.display import Pictures
 from napari_topaz.gui.keeper import Keeper
+from napari_topaz.gui.key_card import KeyCard
+from napari_topaz.gui.keys import bind, card_text
 from napari_topaz.gui.layers import Layers
+from napari_topaz.gui.ruler import Ruler
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.jobs.preparing import PreparedCache
@@ -16,20 +22,23 @@ from napari_topaz.jobs.preparing import PreparedCache
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-#: Keys in the viewer → what they do. None of them is a default of napari for images and points.
-KEYS: dict[str, Callable[[Workspace], Any]] = {
-    "N": lambda workspace: workspace.step(1),
-    "B": lambda workspace: workspace.step(-1),
-    "PageDown": lambda workspace: workspace.step(1),
-    "PageUp": lambda workspace: workspace.step(-1),
-    "Control-Z": lambda workspace: workspace.undo(),
-}
-
 
 class Session:
-    """Workspace, layers and caches of one viewer."""
+    """Workspace, layers and caches of one viewer, and what its keys do.
+
+    Signals
+    -------
+    said(str)
+        A sentence about what was just done.
+    centre
+        She wants the labels of the shown micrograph moved to their centres.
+    """
+
+    said = Signal(str)
+    centre = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)  # weakly: it would never die
         self.workspace = Workspace()
         self.targets = Targets()
         self.layers = Layers(viewer, self.workspace)
@@ -37,8 +46,46 @@ class Session:
         self.prepared = PreparedCache()
         #: Saves the workspace by itself.
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
-        for key, action in KEYS.items():
-            viewer.bind_key(key, _calling(action, self.workspace), overwrite=True)
+        self.ruler = Ruler(self.workspace, self.layers, self.said.emit)
+        self.card = KeyCard(viewer)
+        self.set_keys({})
+
+    def set_keys(self, chosen: Mapping[str, str]) -> list[str]:
+        """Bind the keys, see :func:`napari_topaz.gui.keys.bind`."""
+        viewer = self._viewer()
+        if viewer is None:
+            return []
+        self.card.text = card_text(chosen)
+        return bind(viewer, self, chosen)
+
+    def undo(self) -> None:
+        """Take the last change back, and show where it was."""
+        if not self.workspace.history.can_go_back:
+            self.said.emit("There is nothing to take back.")
+        self._show_change(self.workspace.undo(), "Taken back")
+
+    def redo(self) -> None:
+        """Do again what was taken back last, and show where it was."""
+        if not self.workspace.history.can_go_forth:
+            self.said.emit("There is nothing to do again.")
+        self._show_change(self.workspace.redo(), "Done again")
+
+    def _show_change(self, name: str | None, what: str) -> None:
+        if name is not None and name != self.workspace.current:
+            self.workspace.show(name)
+            self.said.emit(f"{what} on {name}.")
+
+    def reject_under_mouse(self) -> None:
+        """Label the place under the mouse "no particle"; on such a label, take it back."""
+        viewer, layer = self._viewer(), self.layers.labels_layer
+        if viewer is not None and layer is not None:
+            yx = np.array(layer.world_to_data(viewer.cursor.position), np.float32)
+            self.layers.gestures.reject_at(yx[-2:])
+
+    def put_away(self) -> None:
+        """Put the ruler away, and hide the card."""
+        self.layers.gestures.ruler = False
+        self.card.hide()
 
 
 _SESSIONS: weakref.WeakKeyDictionary[ViewerModel, Session] = weakref.WeakKeyDictionary()
@@ -49,10 +96,3 @@ def session_of(viewer: ViewerModel) -> Session:
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
-
-
-def _calling(action: Callable[[Workspace], Any], workspace: Workspace) -> Callable[[Any], None]:
-    def press(viewer: Any) -> None:
-        action(workspace)
-
-    return press

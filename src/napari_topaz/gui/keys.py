@@ -1,0 +1,107 @@
+"""What keys do in the viewer, from one table; and the card that tells it. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_topaz.gui.gestures import DRAGS, GESTURES
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_topaz.gui.session import Session
+
+
+@dataclass(frozen=True)
+class Key:
+    """Keys that do the same.
+
+    Attributes
+    ----------
+    name : str
+        In the preferences, where she may choose another key in place of the first one.
+    keys : tuple of str
+        As napari writes them.
+    does : str
+        For the key card.
+    do : callable
+        (session) -> None
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    does: str
+    do: Callable[[Session], Any]
+
+
+#: All keys. None of them is a default of napari for images and points but Control-Y (two and three
+#: dimensions), which makes no sense for micrographs.
+KEYS = (
+    Key("next", ("N", "PageDown"), "next micrograph", lambda session: session.workspace.step(1)),
+    Key("previous", ("B", "PageUp"), "previous micrograph", lambda session: session.workspace.step(-1)),
+    Key(
+        "reject",
+        ("X",),
+        "“no particle” under the mouse; on such a label: takes it back",
+        lambda session: session.reject_under_mouse(),
+    ),
+    Key("centre", ("G",), "move the labels here to their centres", lambda session: session.centre.emit()),
+    Key("ruler", ("R",), "ruler: drag across a particle", lambda session: session.ruler.toggle()),
+    Key("hide", ("H",), "hide or show labels and picks", lambda session: session.layers.edits.toggle()),
+    Key("undo", ("Control-Z",), "take the last change back", lambda session: session.undo()),
+    Key("redo", ("Control-Shift-Z", "Control-Y"), "do it again", lambda session: session.redo()),
+    Key("away", ("Escape",), "put the ruler and this card away", lambda session: session.put_away()),
+    Key("card", ("F1", "?"), "show or hide this card", lambda session: session.card.toggle()),
+)
+
+
+def bind(viewer: ViewerModel, session: Session, chosen: Mapping[str, str] | None = None) -> list[str]:
+    """Bind all keys; returns the names of those whose chosen key is none, and which keep the usual one.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    session : Session
+    chosen : mapping of str to str, optional
+        Keys in place of the first ones, by :attr:`Key.name`.
+    """
+    wrong = []
+    for key in KEYS:
+        names = keys_of(key, chosen or {})
+        for one in key.keys:
+            viewer.bind_key(one, None, overwrite=True)
+        for one in names:
+            try:
+                viewer.bind_key(one, _pressed(key, session), overwrite=True)
+            except (ValueError, KeyError, TypeError):
+                wrong.append(key.name)
+                viewer.bind_key(key.keys[0], _pressed(key, session), overwrite=True)
+    return wrong
+
+
+def keys_of(key: Key, chosen: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys that do it, the chosen one first."""
+    return (chosen.get(key.name) or key.keys[0], *key.keys[1:])
+
+
+def card_text(chosen: Mapping[str, str] | None = None) -> str:
+    """Return the text of the key card: gestures of the mouse, then keys, each with what it does."""
+    mouse = [(gesture.how, gesture.does) for gesture in GESTURES]
+    keys = [(" or ".join(map(_spoken, keys_of(key, chosen or {}))), key.does) for key in KEYS]
+    parts = [("Mouse, while labelling", [*mouse, *DRAGS]), ("Keys, with the picture active", keys)]
+    return "\n\n".join(
+        "\n".join([title, *(f"   {how}:  {does}" for how, does in rows)]) for title, rows in parts
+    )
+
+
+def _spoken(key: str) -> str:
+    return key.replace("Control", "Ctrl").replace("-", "+").replace("Page", "Page ")
+
+
+def _pressed(key: Key, session: Session) -> Callable[[Any], None]:
+    def press(viewer: Any) -> None:
+        key.do(session)
+
+    return press

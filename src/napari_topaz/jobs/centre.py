@@ -1,0 +1,112 @@
+"""Move labels to the centres of their particles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_topaz.events import Job, JobError, StopToken
+from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
+from napari_topaz.numerics.boxes import box_corners, cut_box
+from napari_topaz.numerics.centring import centre_shifts
+from napari_topaz.picks import Kind, Picks
+from napari_topaz.preprocess import Prepared
+from napari_topaz.settings import PreprocessSettings
+
+#: Labels are moved at most so far along each axis, in particle diameters.
+REACH = 0.35
+#: Particles without which an average says nothing.
+FEWEST = 3
+
+
+def centre_labels(
+    sources: Sequence[Source],
+    labels: Mapping[str, Picks],
+    name: str,
+    settings: PreprocessSettings,
+    *,
+    stop: StopToken | None = None,
+    cache: PreparedCache | None = None,
+) -> Job[Picks]:
+    """Move the labelled particles of one micrograph to their centres.
+
+    All labelled particles of all micrographs make the average that they are compared with, see
+    :func:`napari_topaz.numerics.centring.centre_shifts`; the images are those that training sees.
+
+    Parameters
+    ----------
+    sources : sequence of MicrographFile or Micrograph
+    labels : mapping of str to Picks
+        By micrograph.
+    name : str
+        The micrograph whose labels are moved.
+    settings : PreprocessSettings
+        With the diameter.
+    stop, cache
+        See :func:`napari_topaz.jobs.preparing.prepare_all`.
+
+    Yields
+    ------
+    Started, Progress, Warned
+
+    Returns
+    -------
+    Picks
+        Labels of that micrograph, in their order; those of other kinds, and those that would leave the
+        micrograph, as they were.
+
+    Raises
+    ------
+    JobError
+        With fewer than 3 labelled particles, or where lengths are not known.
+    """
+    particles = {n: labels[n].yx[labels[n].kinds == Kind.PARTICLE] for n in labels}
+    labelled = [source for source in sources if len(particles.get(source.name, ()))]
+    if sum(len(particles[source.name]) for source in labelled) < FEWEST:
+        raise JobError(f"Label at least {FEWEST} particles first: labels are compared with their average.")
+    if settings.diameter is None:
+        raise JobError("Type the diameter of the particle (Å) first.")
+    prepared = yield from prepare_all(labelled, settings, stop=stop, cache=cache)
+    own = labels.get(name, Picks())
+    if name not in {each.name for each in prepared}:
+        return own
+    moved = _moved(prepared, particles, settings.diameter)[name]
+    yx = own.yx.copy()
+    shape = next(each.shape for each in prepared if each.name == name)
+    which = np.flatnonzero(own.kinds == Kind.PARTICLE)
+    inside = Picks(moved).inside(shape)
+    yx[which[inside]] = moved[inside]
+    return Picks(yx, own.scores, own.kinds)
+
+
+def _moved(
+    prepared: Sequence[Prepared], particles: Mapping[str, NDArray[np.float32]], diameter: float
+) -> dict[str, NDArray[np.float32]]:
+    """The places (n, 2) of particles at their centres, pixels of the originals."""
+    scale = [diameter / _pixel_size(each) / float(np.mean(each.step_yx)) for each in prepared]
+    width = float(np.median(scale))  # diameter in pixels of the small images
+    size = 2 * math.ceil(width * (0.55 + REACH)) + 1
+    boxes, corners = [], []
+    for each in prepared:
+        if size > min(each.image.shape):
+            raise JobError(
+                f"{each.name} is smaller than a particle with its surroundings; check the diameter."
+            )
+        places = particles[each.name] / np.asarray(each.step_yx, np.float32)
+        corners.append(box_corners(places, size))
+        boxes += [cut_box(each.image, corner, size, "mean") for corner in corners[-1]]
+    shifts = centre_shifts(np.array(boxes), width, REACH * width)
+    ends = np.cumsum([len(corner) for corner in corners])[:-1]
+    return {
+        each.name: ((corner + size // 2 + shift) * np.asarray(each.step_yx)).astype(np.float32)
+        for each, corner, shift in zip(prepared, corners, np.split(shifts, ends), strict=True)
+    }
+
+
+def _pixel_size(prepared: Prepared) -> float:
+    if prepared.pixel_size is None:
+        raise JobError(f"Type the pixel size (Å/px): {prepared.name} does not state it.")
+    return prepared.pixel_size
