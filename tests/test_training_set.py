@@ -11,7 +11,7 @@ from napari_topaz.masks import Mask
 from napari_topaz.numerics.regions import disc_mask, disc_pixels
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
-from napari_topaz.training_set import build_training_set, covered_labels
+from napari_topaz.training_set import Ticks, build_training_set, covered_labels
 
 
 def prepared(name: str, shape: tuple[int, int] = (100, 150), factor: float = 4.0) -> Prepared:
@@ -130,3 +130,39 @@ def test_labels_that_are_all_masked_are_no_labels() -> None:
     three = {i.name: Picks.labels([(100, 300), (120, 300)]) for i in images}
     made = build_training_set(images, three, diameter=12, expected=9, held_out=0.3)
     assert [i.prepared.name for i in made.images] == ["m1", "m2"]
+
+
+def test_complete_micrographs_tell_the_expected_number_and_have_nothing_unlabelled() -> None:
+    images = [prepared(name) for name in "abcd"]
+    five = Picks.labels([(40 * i, 300) for i in range(1, 6)])
+    picks = {"a": five, "b": Picks.labels([(200, 300)])}
+    ticks = Ticks(complete=frozenset("a"), empty=frozenset("c"))
+    made = build_training_set(images, picks, diameter=12, held_out=0, label_radius=3, ticks=ticks)
+    assert [(i.prepared.name, i.complete) for i in made.images] == [("a", True), ("b", False), ("c", True)]
+    assert (made.expected, made.assumed) == (5, False)
+    assert made.prior == pytest.approx((5 + 5 + 0) / 3 * 29 / 15_000)
+    assert made.unlabelled_prior(6) == pytest.approx(4 * 29 / (15_000 - disc_pixels(6)))
+    given = build_training_set(images, picks, diameter=12, expected=50, held_out=0, ticks=ticks)
+    assert given.expected == 50
+    everything = Ticks(complete=frozenset("ab"))
+    assert (
+        build_training_set(images, picks, diameter=12, held_out=0, ticks=everything).unlabelled_prior(6) == 0
+    )
+
+
+def test_more_labels_than_on_a_complete_micrograph_raise_the_expected_number() -> None:
+    picks = {"a": Picks.labels([(40, 300)]), "b": Picks.labels([(200, 300), (90, 90), (10, 10)])}
+    ticks = Ticks(complete=frozenset("a"))
+    assert build_training_set([prepared("a"), prepared("b")], picks, diameter=12, ticks=ticks).expected == 3
+
+
+def test_a_complete_micrograph_without_labels_is_empty_and_an_empty_one_has_none() -> None:
+    images, picks = [prepared(name) for name in "ab"], {"b": Picks.labels([(200, 300)])}
+    made = build_training_set(images, picks, diameter=12, ticks=Ticks(complete=frozenset("a")))
+    assert made.assumed, "an empty micrograph does not tell how many there are on the others"
+    assert made.images[0].complete
+    assert len(made.images[0].positives) == 0
+    with pytest.raises(ValueError, match=r"b is said to be empty, but has labelled particles \(1\)"):
+        build_training_set(images, picks, diameter=12, ticks=Ticks(empty=frozenset("b")))
+    with pytest.raises(ValueError, match="No label lies inside"):
+        build_training_set(images, {}, diameter=12, ticks=Ticks(complete=frozenset("a")))

@@ -16,6 +16,27 @@ from napari_topaz.preprocess import Prepared
 ASSUMED_COVERAGE = 0.2
 
 
+@dataclass(frozen=True)
+class Ticks:
+    """What is known about whole micrographs.
+
+    Attributes
+    ----------
+    complete : frozenset of str
+        Names of those on which all particles are labelled; without any label there is no particle.
+    empty : frozenset of str
+        Names of those without any particle.
+    """
+
+    complete: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Names of those whose particles are all known."""
+        return self.complete | self.empty
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
     """One preprocessed micrograph with its labels.
@@ -28,12 +49,15 @@ class LabelledImage:
         (y, x) in pixels of the *preprocessed* image.
     masked : ndarray of bool, shape of the image, or None
         Regions that are neither labelled nor unlabelled; None where there is no mask.
+    complete : bool
+        Whether `positives` are all particles there are: what is not near one of them is background.
     """
 
     prepared: Prepared
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
     masked: NDArray[np.bool_] | None = None
+    complete: bool = False
 
     @property
     def pixels(self) -> int:
@@ -57,7 +81,7 @@ class TrainingSet:
     label_radius : float
         Regions this close to a label are positive, preprocessed pixels.
     expected : float
-        Expected number of particles per micrograph, under no mask.
+        Expected number of particles per micrograph, under no mask, where not all are labelled.
     assumed : bool
         Whether `expected` is only an assumption (see :data:`ASSUMED_COVERAGE`).
     """
@@ -88,10 +112,11 @@ class TrainingSet:
     def prior(self) -> float:
         """Fraction of positive regions π: expected particles × pixels of a disc / pixels, at most ½.
 
-        Masked pixels do not count.
+        Masked pixels do not count. On complete micrographs the number of particles is that of the labels.
         """
         pixels = float(np.mean([i.pixels for i in self.images]))
-        return min(0.5, self.expected * disc_pixels(self.label_radius) / max(pixels, 1.0))
+        particles = float(np.mean([len(i.positives) if i.complete else self.expected for i in self.images]))
+        return min(0.5, particles * disc_pixels(self.label_radius) / max(pixels, 1.0))
 
     def ignore_radius(self, flanks: bool) -> float:
         """Return up to where regions round a label are not unlabelled: with or without its flanks."""
@@ -100,13 +125,14 @@ class TrainingSet:
     def unlabelled_prior(self, ignore_radius: float) -> float:
         """Fraction of positives among the regions farther than `ignore_radius` from every label.
 
-        Only the training images count. At or below 0 where all expected particles are labelled.
+        Only the training images count, and of those only the ones that are not complete: the others have
+        no unlabelled region. At or below 0 where all expected particles are labelled.
         """
-        labels = sum(len(i.positives) for i in self.training)
-        hidden = len(self.training) * self.expected - labels
+        open_ = [i for i in self.training if not i.complete]
+        hidden = len(open_) * self.expected - sum(len(i.positives) for i in open_)
         # Counted, as the discs of neighbours overlap.
         near = (ignore_radius, ignore_radius)
-        rest = sum(int(np.sum(~_taken(i, near))) for i in self.training)
+        rest = sum(int(np.sum(~_taken(i, near))) for i in open_)
         return min(0.5, hidden * disc_pixels(self.label_radius) / max(float(rest), 1.0))
 
 
@@ -120,34 +146,40 @@ def build_training_set(
     label_radius: float | None = None,
     held_out: float = 0.2,
     seed: int = 0,
+    ticks: Ticks | None = None,
 ) -> TrainingSet:
     """Join micrographs and labels.
 
     Parameters
     ----------
     prepared : sequence of Prepared
-        Micrographs; those without any label that is under no mask are left out.
+        Micrographs; those without any label that is under no mask are left out, unless ticked.
     picks : mapping of str to Picks
         Labels by micrograph name, coordinates in pixels of the original micrographs. Kind
         NOT_PARTICLE counts as a labelled negative, everything else as a particle.
     diameter : float
         Diameter of the particle in preprocessed pixels.
     expected, prior : float, optional
-        Expected particles per micrograph, or π in its place; an assumption where both are None.
+        Expected particles per micrograph, or π in its place. Where both are None, the mean number on
+        complete micrographs that have particles; an assumption where there are none of those.
     label_radius : float, optional
         In preprocessed pixels; min(3, a quarter of the diameter), at least 1.5, if None.
     held_out : float
         Fraction of the labelled micrographs that is held out, with a third of the labels at most.
     seed : int
         Of the choice of held-out micrographs.
+    ticks : Ticks, optional
+        Which micrographs are complete or empty.
 
     Raises
     ------
     ValueError
-        Where no label lies inside any micrograph, or all are under masks, or a mask does not fit.
+        Where an empty micrograph has a labelled particle, no label lies inside any micrograph, or all are
+        under masks, or a mask does not fit.
     """
-    images = tuple(_labelled(p, picks[p.name]) for p in prepared if p.name in picks)
-    images = tuple(i for i in images if len(i.positives) + len(i.negatives))
+    ticks = ticks or Ticks()
+    images = tuple(_labelled(p, picks.get(p.name, Picks()), ticks) for p in prepared)
+    images = tuple(i for i in images if len(i.positives) + len(i.negatives) or i.complete)
     if not any(len(i.positives) for i in images):
         if covered_labels(prepared, picks):
             raise ValueError(
@@ -157,9 +189,13 @@ def build_training_set(
     if label_radius is None:
         label_radius = default_label_radius(diameter)
     pixels = float(np.mean([i.pixels for i in images]))
-    assumed = expected is None and prior is None
+    counted = [len(i.positives) for i in images if i.complete and len(i.positives)]
+    assumed = expected is None and prior is None and not counted
     if prior is not None:
         expected = prior * pixels / disc_pixels(label_radius)
+    elif expected is None and counted:
+        labelled = max((len(i.positives) for i in images if not i.complete), default=0)
+        expected = max(float(np.mean(counted)), labelled)
     elif expected is None:
         labelled = max(len(i.positives) for i in images)
         expected = max(ASSUMED_COVERAGE * pixels / (np.pi * (diameter / 2) ** 2), 1.25 * labelled)
@@ -178,10 +214,16 @@ def default_label_radius(diameter: float) -> float:
     return min(3.0, max(1.5, diameter / 4))
 
 
-def _labelled(prepared: Prepared, picks: Picks) -> LabelledImage:
+def _labelled(prepared: Prepared, picks: Picks, ticks: Ticks) -> LabelledImage:
     small = picks[prepared.usable(picks)].rescaled(tuple(1 / s for s in prepared.step_yx))  # type: ignore[arg-type]
     negative = small.kinds == Kind.NOT_PARTICLE
-    return LabelledImage(prepared, small.yx[~negative], small.yx[negative], prepared.masked)
+    if prepared.name in ticks.empty and not negative.all():
+        raise ValueError(
+            f"{prepared.name} is said to be empty, but has labelled particles ({int((~negative).sum())}); "
+            f"remove them, or take it for complete."
+        )
+    complete = prepared.name in ticks.known
+    return LabelledImage(prepared, small.yx[~negative], small.yx[negative], prepared.masked, complete)
 
 
 def covered_labels(prepared: Iterable[Prepared], picks: Mapping[str, Picks]) -> dict[str, int]:

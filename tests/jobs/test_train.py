@@ -26,7 +26,7 @@ from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.preprocess import prepare  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
 from napari_topaz.settings.presets import with_preset  # noqa: E402
-from napari_topaz.training_set import build_training_set  # noqa: E402
+from napari_topaz.training_set import Ticks, build_training_set  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -217,6 +217,45 @@ def test_rejected_picks_are_learnt_from(micrographs) -> None:
 def test_what_cannot_be_trained_is_said(micrographs, picks, preprocess, settings, message) -> None:
     with pytest.raises(JobError, match=message):
         run_train(micrographs[0], picks, preprocess, settings)
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_complete_and_empty_micrographs_are_learnt_from(micrographs, objective: str) -> None:
+    images, picks = micrographs
+    images = [
+        *images,
+        Micrograph("blank", np.random.default_rng(9).normal(size=(300, 420)).astype("f4"), 2.0),
+    ]
+    some = {"m0": picks["m0"], "m1": picks["m1"][:3], "m2": picks["m2"][:3]}
+    ticks = Ticks(complete=frozenset({"m0"}), empty=frozenset({"blank"}))
+    settings = TINY.model_copy(update={"objective": objective, "expected": None})
+    events, model = run_train(images, some, PREPROCESS, settings, ticks=ticks)
+    assert all(np.isfinite(e.loss) for e in of_type(events, EpochDone))
+    assert (model.card.expected, model.card.micrographs, model.card.labels) == (12, 4, 18)
+    assert not any("are assumed" in e.message for e in of_type(events, Warned))
+
+
+def test_where_everything_is_complete_the_ge_objectives_say_so_and_others_learn(micrographs) -> None:
+    images, picks = micrographs
+    ticks = Ticks(complete=frozenset(picks))
+    settings = TINY.model_copy(update={"objective": "ge-kl"})
+    with pytest.raises(JobError, match="all said to be complete or empty"):
+        run_train(images, picks, PREPROCESS, settings, ticks=ticks)
+    for sampling in ("tiles", "patches", "boxes"):
+        settings = TINY.model_copy(update={"sampling": sampling})
+        assert run_train(images, picks, PREPROCESS, settings, ticks=ticks)[1].card.best_epoch
+
+
+def test_a_complete_micrograph_without_label_is_said_to_be_empty(micrographs) -> None:
+    images, picks = micrographs
+    some = {"m0": picks["m0"]}
+    events, model = run_train(images, some, PREPROCESS, TINY, ticks=Ticks(complete=frozenset({"m3"})))
+    assert any("All particles of m3" in e.message for e in of_type(events, Warned))
+    assert model.card.micrographs == 2
+    with pytest.raises(JobError, match="m0 is said to be empty, but has labelled particles"):
+        run_train(images, some, PREPROCESS, TINY, ticks=Ticks(empty=frozenset({"m0"})))
+    with pytest.raises(JobError, match="None of the micrographs has a label"):
+        run_train(images, {}, PREPROCESS, TINY, ticks=Ticks(empty=frozenset({"m0"})))
 
 
 def test_ge_objectives_refuse_when_all_particles_are_labelled(micrographs) -> None:

@@ -108,9 +108,10 @@ def test_minibatches_without_a_class_are_defined(name: str) -> None:
     function = objectives.by_name(name)
     for positives, unlabelled in ((0, 8), (8, 0), (1, 1)):
         logits, labels = minibatch(positives=positives, unlabelled=unlabelled)
-        if name == "ge-kl" and unlabelled == 0:
-            continue  # the expectation over no region does not exist
-        assert torch.isfinite(function(logits, labels, 0.1))
+        value = function(logits, labels, 0.1)
+        (gradient,) = torch.autograd.grad(value, logits)
+        assert torch.isfinite(value)
+        assert torch.isfinite(gradient).all()
 
 
 def test_risks_are_mixed_with_the_supervised_one_where_negatives_are_labelled() -> None:
@@ -199,3 +200,31 @@ def test_a_moving_mean_remembers_and_takes_the_gradient_of_now() -> None:
     logits, labels = minibatch()
     whole = objectives.ge_kl(logits, labels, 0.05, moving=objectives.MovingMean(0.0))
     assert whole.item() == pytest.approx(objectives.ge_kl(logits, labels, 0.05).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(OBJECTIVES) - {"nnpu"}))
+def test_background_is_pushed_down_and_is_nothing_unlabelled(name: str) -> None:
+    logits, labels = minibatch()
+    labels[-40:] = -2
+    function = objectives.by_name(name)
+    (gradient,) = torch.autograd.grad(function(logits, labels, 0.3), logits)
+    assert (gradient[-40:] > 0).all(), "also where a score is high"
+    few = function(logits[:-40], labels[:-40], 0.3)
+    risk = torch.nn.functional.softplus(logits[-40:]).mean().item()
+    if name.startswith("ge-"):
+        assert function(logits, labels, 0.3).item() == pytest.approx(few.item() + risk)
+
+
+def test_cvir_takes_background_and_the_rest_of_the_unlabelled_for_one_sample() -> None:
+    logits = torch.tensor([1.0, 3.0, -1.0, 2.5, -2.0], dtype=torch.float64)
+    labels = torch.tensor([1, 0, 0, -2, -2])
+    s = np.log1p(np.exp(logits.numpy()))
+    value = objectives.cvir(logits, labels, 0.5).item()  # the unlabelled 3.0 is presumed, 2.5 is not
+    assert value == pytest.approx(0.2 * np.log1p(np.exp(-1.0)) + 0.8 * s[[2, 3, 4]].mean())
+
+
+def test_in_pn_pi_background_weighs_what_the_unlabelled_do() -> None:
+    logits = torch.tensor([1.0, 3.0, -1.0, 2.5], dtype=torch.float64)
+    s = np.log1p(np.exp(logits.numpy()))
+    value = objectives.pn_pi(logits, torch.tensor([1, 0, 0, -2]), 0.2).item()
+    assert value == pytest.approx(0.2 * np.log1p(np.exp(-1.0)) + 0.8 * s[1:].mean())

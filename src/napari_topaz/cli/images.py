@@ -40,6 +40,7 @@ from napari_topaz.cli.options import (
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
+from napari_topaz.cli.whole_micrographs import EXCLUDED, Excluding, without
 from napari_topaz.settings import PickSettings, PreprocessSettings, RunSettings, ScaleSettings, choices_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def pick(
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
     box_size: BoxSize = None,
+    excluded: Excluding = EXCLUDED,
     running: Running = RUN,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
@@ -80,7 +82,7 @@ def pick(
     chosen, folder = pick_format(output, format)
     screen = Screen(shown)
     refuse_impossible_lengths(lengths)
-    files = find_micrographs(micrographs)
+    files = without(find_micrographs(micrographs), excluded)
     picker = load_picker(model, lengths, running, scale)
     destination = Destination(
         path=output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ from napari_topaz.cli.options import (
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
+from napari_topaz.cli.whole_micrographs import TICKED, Ticking, ticks_of, without
 from napari_topaz.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def train(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    ticked: Ticking = TICKED,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
@@ -78,11 +81,11 @@ def train(
         raise CallError("--diameter is missing: the particle's diameter in Å.")
     screen = Screen(shown)
     files = find_micrographs(micrographs)
+    ticks = ticks_of(files, ticked)
     labels = labels_of(files, picks, screen)
     check_writable(model)
-    job = train_on_files(
-        files, labels, preprocess, settings, network, device=running.device, stop=screen.stop, start=start
-    )
+    learn = partial(train_on_files, without(files, ticked), labels, preprocess, settings, network)
+    job = learn(device=running.device, stop=screen.stop, start=start, ticks=ticks)
     trained = screen.drive(job)
     trained.save(model)
     history = trained.card.history

@@ -19,13 +19,14 @@ from napari_topaz.jobs.training_inputs import (
     prior_of,
     refuse_impossible,
     with_box,
+    without_labels,
 )
 from napari_topaz.jobs.validation import Validation, validate
 from napari_topaz.jobs.warm_start import network_of, origin_of, preprocess_of, settings_of
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared, downsampling
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import ASSUMED_COVERAGE, TrainingSet, build_training_set
+from napari_topaz.training_set import ASSUMED_COVERAGE, Ticks, TrainingSet, build_training_set
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +53,14 @@ def train_on_files(
     cache: PreparedCache | None = None,
     start: PickerModel | None = None,
     masks: Masks | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[PickerModel]:
     """Read and preprocess the labelled micrographs, then train on them.
 
     Parameters
     ----------
     files : sequence of MicrographFile or Micrograph
-        Those without labels are not read.
+        Those without labels are not read, unless they are ticked.
     picks : mapping of str to Picks
         Labels by micrograph name; kind NOT_PARTICLE is a labelled negative, all else a particle.
     preprocess : PreprocessSettings
@@ -78,6 +80,8 @@ def train_on_files(
         its preprocessing is taken; it stays as it is.
     masks : mapping of str to Mask, optional
         By micrograph name: regions under them are neither labelled nor unlabelled, nor held out.
+    ticks : Ticks, optional
+        Micrographs on which all particles are labelled, or there are none.
 
     Yields
     ------
@@ -96,8 +100,9 @@ def train_on_files(
     settings = settings_of(start, settings)
     network = network_of(start, network)
     preprocess = preprocess_of(start, preprocess) if start else preprocess
-    labelled = [f for f in files if f.name in picks and len(picks[f.name])]
-    if not labelled:
+    ticks = ticks or Ticks()
+    labelled = [f for f in files if len(picks.get(f.name, ())) or f.name in ticks.known]
+    if not any(len(picks.get(f.name, ())) for f in labelled):
         raise JobError("None of the micrographs has a label; label some particles first.")
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
@@ -111,6 +116,7 @@ def train_on_files(
         from napari_topaz.jobs.prior import with_estimate  # which trains, too
 
         settings = yield from with_estimate(settings, prepared, picks, preprocess, network, device, stop)
+    yield from without_labels(prepared, picks, ticks)
     try:
         training_set = build_training_set(
             prepared,
@@ -121,6 +127,7 @@ def train_on_files(
             label_radius=settings.label_radius,
             held_out=settings.held_out,
             seed=settings.seed,
+            ticks=ticks,
         )
     except ValueError as error:
         raise JobError(str(error)) from error

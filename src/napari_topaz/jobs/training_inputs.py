@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_topaz.choices import BOXED
-from napari_topaz.events import JobError
+from napari_topaz.events import JobError, Warned
 from napari_topaz.numerics.deviations import box_deviations, deviations_at
+from napari_topaz.picks import Picks
+from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import NetworkSettings, TrainSettings
-from napari_topaz.training_set import TrainingSet
+from napari_topaz.training_set import Ticks, TrainingSet
 
 if TYPE_CHECKING:
     from napari_topaz.model.networks import Classifier
@@ -20,6 +23,16 @@ if TYPE_CHECKING:
 BOX_DIAMETERS, SMALLEST, LARGEST = 1.5, 17, 511
 #: Labels from which their standard deviations say something about those of all particles.
 FEWEST_LABELS = 20
+
+
+def without_labels(
+    prepared: Iterable[Prepared], picks: Mapping[str, Picks], ticks: Ticks
+) -> Iterator[Warned]:
+    """Say which complete micrographs have no label: they are taken to have no particle."""
+    names = [p.name for p in prepared if p.name in ticks.complete and not len(picks.get(p.name, ()))]
+    if names:
+        which = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        yield Warned(f"All particles of {which} are said to be labelled, but there is no label: no particle.")
 
 
 def box_edge(training_set: TrainingSet) -> int:
@@ -61,6 +74,11 @@ def prior_of(training_set: TrainingSet, settings: TrainSettings) -> float:
         return training_set.prior
     prior = training_set.unlabelled_prior(ignore_radius(training_set, settings))
     if prior <= 0 and settings.objective in WITH_SLACK:
+        if all(i.complete for i in training_set.training):
+            raise JobError(
+                f"Objective {settings.objective} needs unlabelled particles, but the micrographs to train on "
+                "are all said to be complete or empty; take another objective, cvir or pn."
+            )
         raise JobError(
             f"Objective {settings.objective} needs unlabelled particles, but with "
             f"{training_set.n_labels} labels all of the {training_set.expected:.0f} expected per "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,9 @@ def validate(
     Labels are few, so that most picks which match none are particles all the same. If the labels
     are a random sample of the particles, the recall of labels estimates the recall of particles, and
     precision = recall × expected particles / picks (compare Lee & Liu 2003, and Bepler et al. 2019
-    on held-out labels as a lower bound).
+    on held-out labels as a lower bound). Where the labels of a micrograph are complete, nothing is
+    estimated: a hit there stands for itself, and one elsewhere for expected particles / labels (a
+    Horvitz–Thompson estimate of the particles that were found).
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def validate(
     images : sequence of LabelledImage
         Should not have been trained on.
     expected : float
-        Particles per micrograph.
+        Particles per micrograph whose labels are not complete.
     radius : float
         Match and suppression radius, preprocessed pixels.
     symmetries : str
@@ -100,9 +102,20 @@ def validate(
         hits.append(matched.target_of_pick >= 0)
         regions.append(_region_scores(score_map, image, radius))
     labels = sum(len(i.positives) for i in images)
-    particles = expected * len(images)
-    found = estimate(np.concatenate(scores), np.concatenate(hits), labels, particles, beta=beta)
+    particles, per_hit = _standing_for(images, expected)
+    weights = np.repeat(per_hit, list(map(len, scores))) if any(i.complete for i in images) else None
+    both = (np.concatenate(scores), np.concatenate(hits))
+    found = estimate(*both, labels, particles, beta=beta, weights=weights)
     return replace(found, judged=_judged(found, *map(np.concatenate, zip(*regions, strict=True))))
+
+
+def _standing_for(images: Sequence[LabelledImage], expected: float) -> tuple[float, NDArray[np.float64]]:
+    """Particles on all images, and for how many of them a hit stands on each image."""
+    open_ = [len(i.positives) for i in images if not i.complete]
+    hidden = max(expected * len(open_), sum(open_))
+    weight = hidden / max(sum(open_), 1)
+    known = sum(len(i.positives) for i in images if i.complete)
+    return hidden + known, np.array([1.0 if i.complete else weight for i in images])
 
 
 def _region_scores(
@@ -113,6 +126,8 @@ def _region_scores(
     small = np.asarray(score_map.step_yx) / np.asarray(image.prepared.step_yx)
     places = np.concatenate([image.positives, image.negatives]) / small
     near = disc_mask((logits.shape[0], logits.shape[1]), places, (radius / small[0], radius / small[1]))
+    if image.masked is not None:
+        near |= image.masked[:: round(small[0]), :: round(small[1])]
     at = np.clip(np.rint(image.positives / small).astype(int), 0, np.array(logits.shape) - 1)
     return logits[~near], logits[tuple(at.T)]
 
@@ -131,7 +146,13 @@ def _judged(
 
 
 def estimate(
-    scores: NDArray[np.float32], hits: NDArray[np.bool_], labels: int, particles: float, *, beta: float = 1.0
+    scores: NDArray[np.float32],
+    hits: NDArray[np.bool_],
+    labels: int,
+    particles: float,
+    *,
+    beta: float = 1.0,
+    weights: NDArray[np.float64] | None = None,
 ) -> Validation:
     """Estimate average precision and best threshold from picks and incomplete labels.
 
@@ -147,11 +168,15 @@ def estimate(
         Expected number of particles, labelled or not.
     beta : float
         Weight of the recall in F_β.
+    weights : ndarray, shape (n,), optional
+        How many particles each pick stands for if it is a hit; particles / labels where not given.
     """
     particles = max(particles, labels)
+    found: NDArray[Any] = hits if weights is None else hits * weights
+    of_all = max(labels if weights is None else particles, 1)
     order = np.argsort(-scores, kind="stable")
     ranked, picked = scores[order].astype(np.float64), np.arange(1, len(order) + 1)
-    recall = np.cumsum(hits[order]) / max(labels, 1)
+    recall = np.cumsum(found[order]) / of_all
     # Equal scores are one step, whatever the order of the picks.
     steps = np.flatnonzero(np.diff(ranked, append=-np.inf))
     ranked_hits = ranked[hits[order]]
@@ -160,21 +185,21 @@ def estimate(
     average = float(np.sum(precision * np.diff(recall, prepend=0.0)))
     if not hits.any():
         return Validation(average, float(ranked[0]) if len(ranked) else 0.0, labels, recall, precision)
-    smooth = _smooth_recall(ranked, ranked_hits, labels)
+    smooth = _smooth_recall(ranked, ranked_hits, found[order][hits[order]]) / of_all
     # F_β = (1 + β²)·precision·recall / (β²·precision + recall), with precision = recall · particles / picks.
     f_beta = (1 + beta**2) * smooth * particles / (picked + beta**2 * particles)
     return Validation(average, float(ranked[np.argmax(f_beta)]), labels, recall, precision)
 
 
 def _smooth_recall(
-    scores: NDArray[np.float64], of_labels: NDArray[np.float64], labels: int
+    scores: NDArray[np.float64], of_labels: NDArray[np.float64], weights: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Recall of labels at each score, every label's score blurred by a Gaussian (Silverman's width).
+    """Labels found at each score, by weight, each one's score blurred by a Gaussian (Silverman's width).
 
     A handful of labels makes a staircase, whose best F1 sits at the score of some label by chance.
     """
     width = max(1.06 * float(of_labels.std()) * len(of_labels) ** -0.2, 1e-6)
     found = np.zeros(len(scores))
-    for one in of_labels:
-        found += ndtr((one - scores) / width)
-    return found / labels
+    for one, weight in zip(of_labels, weights, strict=True):
+        found += weight * ndtr((one - scores) / width)
+    return found

@@ -3,7 +3,8 @@
 All take
 
 * ``logits`` – shape (n,): s of each region of a minibatch;
-* ``labels`` – shape (n,), integers: 1 labelled positive, 0 unlabelled, −1 labelled negative, anything
+* ``labels`` – shape (n,), integers: 1 labelled positive, 0 unlabelled, −1 labelled negative, −2 background
+  (of a micrograph whose particles are all labelled), anything
   else ignored (masks, not selections: nothing here waits for a GPU);
 * ``prior`` – π, the fraction of positives among the *unlabelled* regions of the minibatch
 
@@ -13,6 +14,11 @@ are few and hard, and must not drown among the unlabelled: in the GE objectives 
 runs over all labelled regions (Bepler et al. 2018, discussion), `pn-pi` and `nnpu` are mixed with the
 supervised risk of the labelled regions (PNU learning, :func:`supervised_share`). In `pn` and
 `squared-error` they weigh what an unlabelled region weighs.
+
+Background is a plain sample of the negatives' distribution, as the unlabelled are one of the mixture: in
+`cvir`, `pn`, `pn-pi` and `squared-error` both share one mean, in which `cvir` spares no background region as
+a presumed positive; the GE objectives, whose expectation is that of the unlabelled alone, add
+E_B H(s, 0); `nnpu` needs it for π alone, as its unlabelled regions are a sample of all.
 """
 
 from __future__ import annotations
@@ -47,8 +53,12 @@ def mean_where(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def labelled_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy over the labelled regions: H(s, 1) of positives, H(s, 0) of negatives."""
-    return mean_where(softplus(-logits * labels), labels.abs() == 1)
+    """Cross-entropy over the labelled regions: H(s, 1) of positives, H(s, 0) of negatives.
+
+    The background has an expectation of its own: of whole micrographs it would drown the positives.
+    """
+    labelled = mean_where(softplus(-logits * labels), labels.abs() == 1)
+    return labelled + mean_where(softplus(logits), labels == -2)
 
 
 def pn(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
@@ -69,7 +79,8 @@ def pn_pi(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
     """Return π·E_P H(s, 1) + (1 − π)·E_U H(s, 0), with labelled negatives as in PNU learning."""
     share, risks = supervised_share(labels), softplus(logits)
     positives = mean_where(softplus(-logits), labels == 1)
-    negatives = (1 - share) * mean_where(risks, labels == 0) + share * mean_where(risks, labels == -1)
+    at_large = (labels == 0) | (labels == -2)
+    negatives = (1 - share) * mean_where(risks, at_large) + share * mean_where(risks, labels == -1)
     return prior * positives + (1 - prior) * negatives
 
 
@@ -130,11 +141,12 @@ def ge_kl(
         log_g, log_not_g = mean.log(), (1 - mean).log()
     else:
         log_n = unlabelled.sum().clamp(min=1).log()
-        hidden = torch.full_like(logits, -math.inf)
+        # Tiles may all lie on complete micrographs: then there is no expectation, and no gradient of it.
+        hidden = torch.where(unlabelled.any(), -math.inf, 0.0).to(logits.dtype)
         log_g = torch.logsumexp(torch.where(unlabelled, -softplus(-logits), hidden), 0) - log_n
         log_not_g = torch.logsumexp(torch.where(unlabelled, -softplus(logits), hidden), 0) - log_n
     divergence = prior * (math.log(prior) - log_g) + (1 - prior) * (math.log1p(-prior) - log_not_g)
-    return labelled_loss(logits, labels) + slack * divergence
+    return labelled_loss(logits, labels) + slack * unlabelled.any() * divergence
 
 
 def _log_binomial(n: Tensor, size: int, prior: float) -> tuple[Tensor, Tensor]:
@@ -188,12 +200,13 @@ def cvir(logits: Tensor, labels: Tensor, prior: float, weight: float = 0.2) -> T
     """Conditional value ignoring risk (Garg et al. 2021, the training step of TED^n).
 
     The π·N unlabelled regions with the highest scores are taken to be positives and ignored, the
-    other ones and the labelled negatives are negatives; positives have `weight`, negatives 1 − weight.
+    other ones, the background and the labelled negatives are negatives; positives have `weight`,
+    negatives 1 − weight.
     """
     unlabelled = labels == 0
     hidden = torch.full_like(logits, -math.inf)
     ranked = torch.where(unlabelled, logits, hidden).detach().argsort(descending=True).argsort()
-    kept = unlabelled & (ranked >= torch.round(prior * unlabelled.sum()))
+    kept = (labels == -2) | unlabelled & (ranked >= torch.round(prior * unlabelled.sum()))
     negative = mean_where(softplus(logits), kept)
     # Half of the negatives' weight goes to the labelled ones, where there are any.
     share = 0.5 * (labels == -1).any()

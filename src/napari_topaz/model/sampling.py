@@ -19,8 +19,9 @@ from torch import Tensor
 
 from napari_topaz.training_set import LabelledImage
 
-#: Classes of regions, as the objectives take them, and one more for what they must not see.
-POSITIVE, UNLABELLED, NEGATIVE, IGNORED = 1, 0, -1, 2
+#: Classes of regions, as the objectives take them, and one more for what they must not see. Negatives are
+#: single places that somebody rejected; background is all of a micrograph whose particles are all labelled.
+POSITIVE, UNLABELLED, NEGATIVE, BACKGROUND, IGNORED = 1, 0, -1, -2, 2
 
 
 def region_classes(image: LabelledImage, label_radius: float, ignore_radius: float) -> NDArray[np.int8]:
@@ -38,9 +39,11 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
     Returns
     -------
     ndarray of int8, shape (height, width)
-        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE` or :data:`IGNORED` (also what is masked).
+        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE` or :data:`IGNORED` (also what is masked);
+        :data:`BACKGROUND` in place of unlabelled where the labels are complete.
     """
-    classes = np.zeros(image.prepared.image.shape, np.int8)
+    rest = BACKGROUND if image.complete else UNLABELLED
+    classes = np.full(image.prepared.image.shape, rest, np.int8)
     painting = (
         (image.positives, ignore_radius, IGNORED),
         (image.negatives, label_radius, NEGATIVE),
@@ -181,14 +184,14 @@ class Regions:
 
     @cached_property  # of use to patches alone
     def unlabelled_pixels(self) -> Tensor:
-        """Flat indices of the centres of unlabelled regions, int32, shape (n,)."""
-        found = torch.nonzero(self.classes == UNLABELLED)[:, 0].to(torch.int32)
+        """Flat indices of the centres of unlabelled and background regions, int32, shape (n,)."""
+        found = torch.nonzero(_drawn_at_large(self.classes))[:, 0].to(torch.int32)
         if not len(found):
             raise ValueError("No region is unlabelled: the labels cover the micrographs; label fewer.")
         return found
 
     def random_unlabelled(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n centres (image, y, x) of unlabelled regions, every one alike; shape (n, 3)."""
+        """Draw n centres (image, y, x) of unlabelled and background regions, every one alike; (n, 3)."""
         pixels = self.unlabelled_pixels
         drawn = torch.randint(len(pixels), (n,), generator=generator, device=pixels.device)
         return self._centres(pixels[drawn].long())
@@ -200,8 +203,8 @@ class Regions:
 
     @cached_property
     def has_unlabelled(self) -> bool:
-        """Whether any region is unlabelled."""
-        return bool((self.classes == UNLABELLED).any())
+        """Whether any region is unlabelled or background."""
+        return bool(_drawn_at_large(self.classes).any())
 
     def random_negatives(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n centres (image, y, x) of labelled negative regions, every one alike; shape (n, 3)."""
@@ -276,6 +279,11 @@ class Regions:
             for j in (0, 1)
         ]
         return torch.stack(corners).sum(0)
+
+
+def _drawn_at_large(classes: Tensor) -> Tensor:
+    """Mask of what is drawn in the proportions of the micrographs."""
+    return (classes == UNLABELLED) | (classes == BACKGROUND)
 
 
 def _reflect(index: Tensor, size: Tensor) -> Tensor:
