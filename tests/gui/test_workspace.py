@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui.nearness import near_to
-from napari_topaz.gui.workspace import MOST_CANDIDATES, Workspace
+from napari_topaz.gui.pick_book import MOST_CANDIDATES
+from napari_topaz.gui.workspace import Workspace
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PickSettings, PreprocessSettings, TrainSettings

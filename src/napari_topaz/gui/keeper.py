@@ -33,8 +33,9 @@ from napari_topaz.micrograph import MicrographFile
 
 if TYPE_CHECKING:
     from napari_topaz.gui.layers import Layers
+    from napari_topaz.gui.micrograph_list import Source
     from napari_topaz.gui.targets import Targets
-    from napari_topaz.gui.workspace import Source, Workspace
+    from napari_topaz.gui.workspace import Workspace
     from napari_topaz.model.picker import PickerModel
 
 log = logging.getLogger("napari_topaz")
@@ -75,6 +76,7 @@ class Keeper:
         self.saver = Autosaver(self._begin_writing, self._on_saved, self._on_failed)
         self._beat = Beat(self.saver, self.leave)
         workspace.labels_changed.connect(self._on_change)
+        workspace.decisions.marks.changed.connect(self._on_change)
         workspace.options_changed.connect(self._on_change)
         workspace.model_changed.connect(self._on_model)
         workspace.current_changed.connect(self._on_current)
@@ -205,7 +207,8 @@ class Keeper:
         if self._workspace.model is not None:
             self._workspace.set_model(None)
         settings = {group.name: getattr(options, group.name) for group in fields(options)}
-        self._workspace.begin(sources, found.session.labels, found.session.current, **settings)
+        saved = found.session
+        self._workspace.begin(sources, saved.labels, saved.current, saved.states, **settings)
         return [f"The setting {name} is as by default: what was saved is not allowed." for name in refused]
 
     # -- the model --------------------------------------------------------------------------------
@@ -275,6 +278,7 @@ class Keeper:
             labels=self._workspace.kept_labels,
             settings=plain(self._workspace.options),
             current=self._workspace.current,
+            states=self._workspace.decisions.marks.saved,
             extras=self._extras.state(),
             micrographs="" if beside or self._micrographs is None else str(self._micrographs),
             saved=datetime.now(),

@@ -11,6 +11,9 @@ from napari_topaz.gui.history import History
 from napari_topaz.gui.nearness import near_to
 from napari_topaz.picks import Picks
 
+#: Made once: asked for each of tens of thousands of micrographs.
+NO_LABELS = Picks()
+
 
 class LabelBook:
     """Labels by micrograph name, also of micrographs that are not open.
@@ -28,7 +31,7 @@ class LabelBook:
 
     def of(self, name: str) -> Picks:
         """Labels of one micrograph, of both kinds."""
-        return self._of.get(name, Picks())
+        return self._of.get(name, NO_LABELS)
 
     def among(self, names: Container[str]) -> dict[str, Picks]:
         """Labels of those micrographs that have some."""

@@ -12,26 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from psygnal import Signal
 
-from napari_topaz.files import read_header
-from napari_topaz.files.errors import FileError
+from napari_topaz.gui.decisions import Decisions
 from napari_topaz.gui.history import History
 from napari_topaz.gui.label_book import LabelBook, relabelled
-from napari_topaz.gui.nearness import near_to, scores_at
+from napari_topaz.gui.marks import State
+from napari_topaz.gui.micrograph_list import MicrographList, Source
+from napari_topaz.gui.nearness import scores_at
 from napari_topaz.gui.options import Options
-from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.gui.pick_book import PickBook
 from napari_topaz.picks import Kind, Picks
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
-Source = MicrographFile | Micrograph
+__all__ = ["SAME_PARTICLE", "Source", "Workspace"]
 
-#: Peaks kept of one micrograph, the best ones.
-MOST_CANDIDATES = 10_000
 #: A click this close to a label (in particle diameters) means that label.
 SAME_PARTICLE = 0.3
 
@@ -69,89 +67,80 @@ class Workspace:
         #: Counts the changes of what would be saved.
         self.changes = 0
         self._saved_changes = 0
-        self._sources: dict[str, Source] = {}
-        self._headers: dict[str, float | None] = {}
+        #: The micrographs, and the order in which they are shown.
+        self.list = MicrographList()
+        #: What she decided about each of them.
+        self.decisions = Decisions(self)
+        self.decisions.marks.changed.connect(self._on_marks)
         self._labels = LabelBook()
-        self._candidates: dict[str, Picks] = {}
-        self._free: dict[str, Picks] = {}
-        self._stale: set[str | None] = set()
-        #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
-        self.suggested: dict[str | None, float] = {}
-        #: Counts how often picks were forgotten: what was begun before must not count after.
-        self.forgotten = 0
+        self._picks = PickBook(self.labels, self._reach)
 
     # -- micrographs ------------------------------------------------------------------------------
 
     @property
     def sources(self) -> list[Source]:
         """All micrographs, in their order."""
-        return list(self._sources.values())
+        return list(self.list.of.values())
 
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return list(self._sources)
+        return list(self.list.of)
 
     def source(self, name: str) -> Source:
         """Return the micrograph of that name."""
-        return self._sources[name]
+        return self.list.of[name]
 
     def add(self, sources: Iterable[Source]) -> int:
-        """Add micrographs; those that are there already are left alone. Returns how many are new."""
-        sources = list(sources)
-        for source in sources:
-            known = self._sources.get(source.name)
-            if known is not None and known != source and _path(known) != _path(source):
-                raise FileError(
-                    f"{_path(source)} has the same name as {_path(known)}, which is open already; "
-                    "rename one of them."
-                )
-        new = {s.name: s for s in sources if s.name not in self._sources}
-        self._sources |= new
+        """Add micrographs, see :meth:`MicrographList.add`."""
+        new = self.list.add(sources)
         if new:
             self.files_changed.emit()
-        if self.current is None and self._sources:
-            self.show(next(iter(self._sources)))
-        return len(new)
+        if self.current is None and self.list.of:
+            self.show(next(iter(self.list.of)))
+        return new
 
     def begin(
         self,
         sources: Iterable[Source],
         labels: Mapping[str, Picks] | None = None,
         current: str | None = None,
+        marks: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        """Have these micrographs in place of all others, with their labels and some other settings."""
-        self._sources = {source.name: source for source in sources}
+        """Have these micrographs in place of all others, with labels, marks and some other settings."""
+        self.list.begin(sources)
+        self.decisions.marks.begin(marks or {})
         self._labels = LabelBook(labels)
-        self._headers.clear()
-        self._candidates.clear()
-        self._free.clear()
-        self._stale.clear()
-        self.suggested.clear()
-        self.forgotten += 1
+        self._picks.clear()
         self.current = self.saved_to = None
         self.files_changed.emit()
         self.change(**settings)
-        self.show(current if current in self._sources else next(iter(self._sources)))
+        self.show(current if current in self.list.of else next(iter(self.list.of)))
 
     def show(self, name: str) -> None:
         """Show another micrograph."""
-        if name in self._sources and name != self.current:
+        if name in self.list.of and name != self.current:
             self.current = name
+            self.decisions.marks.see(name)
             self.current_changed.emit(name)
 
     def step(self, by: int) -> None:
-        """Show the micrograph `by` places further down the list."""
-        names = self.names
+        """Show the micrograph `by` places further down the list, as it is shown."""
         if self.current is not None:
-            self.show(names[min(max(names.index(self.current) + by, 0), len(names) - 1)])
+            self.show(self.list.step(self.current, by))
+
+    def next_unlabelled(self) -> None:
+        """Show the next micrograph without a label that is neither finished nor excluded."""
+        if self.current is not None:
+            found = self.list.next_where(
+                self.current, lambda name: self.decisions.state(name) < State.LABELLED
+            )
+            self.show(found or self.current)
 
     def neighbours(self, name: str) -> list[Source]:
         """The next and the previous micrograph."""
-        names = self.names
-        i = names.index(name)
-        return [self._sources[names[k]] for k in (i + 1, i - 1) if 0 <= k < len(names)]
+        return self.list.neighbours(name)
 
     def pixel_size(self, name: str | None = None) -> float | None:
         """Å/px of a micrograph (the current one by default): the user's number, else the file's."""
@@ -162,14 +151,7 @@ class Workspace:
 
     def stated_pixel_size(self, name: str) -> float | None:
         """What the file says; None where it is silent or cannot be read."""
-        if name not in self._headers:
-            source = self._sources[name]
-            try:
-                size = (read_header(source) if isinstance(source, MicrographFile) else source).pixel_size
-            except (FileError, OSError):  # reading its pixels says why
-                size = None
-            self._headers[name] = size
-        return self._headers[name]
+        return self.list.stated_pixel_size(name)
 
     def diameter(self, name: str | None = None) -> float | None:
         """Diameter of the particle in pixels of a micrograph; None where it is not known."""
@@ -185,7 +167,7 @@ class Workspace:
             return
         self.options = new
         if old.preprocess != new.preprocess:
-            self._free.clear()  # how close a pick is to a label depends on the diameter
+            self._picks.labels_changed()  # how close a pick is to a label depends on the diameter
         self.changes += old.pick != new.pick
         stated = self.model is None or self.model.knows_preprocessing
         if old.finds_other_peaks(new, as_model_states=stated):
@@ -214,8 +196,9 @@ class Workspace:
 
     @property
     def all_labels(self) -> dict[str, Picks]:
-        """Labels of all micrographs that have some."""
-        return self._labels.among(self._sources)
+        """Labels of all micrographs in use that have some."""
+        labels = self._labels.among(self.list.of)
+        return {name: picks for name, picks in labels.items() if not self.decisions.is_excluded(name)}
 
     @property
     def kept_labels(self) -> dict[str, Picks]:
@@ -250,9 +233,12 @@ class Workspace:
         reach = SAME_PARTICLE * (self.diameter(name) or 0.0)
         self.set_labels(name, relabelled(self.labels(name), Picks.labels(yx, kind), reach))
 
+    def _on_marks(self, _: object) -> None:
+        self.changes += 1
+
     def _labels_are_new(self, name: str | None) -> str | None:
         if name is not None:
-            self._free.pop(name, None)
+            self._picks.labels_changed(name)
             self.changes += 1
             self.labels_changed.emit(name)
         return name
@@ -279,14 +265,23 @@ class Workspace:
         self.model_changed.emit()
 
     def _forget_picks(self, but: str | None = None) -> None:
-        self.forgotten += 1
-        forgotten = [name for name in self._candidates if name != but]
-        self._stale = {but} & set(self._candidates)
-        self.suggested.clear()
-        for name in forgotten:
-            del self._candidates[name]
-            self._free.pop(name, None)
+        for name in self._picks.forget(but):
             self.picks_changed.emit(name)
+
+    @property
+    def suggested(self) -> dict[str | None, float]:
+        """Micrographs whose candidates a reference picker suggested, and the threshold that it proposes."""
+        return self._picks.suggested
+
+    @property
+    def forgotten(self) -> int:
+        """Counts how often picks were forgotten: what was begun before must not count after."""
+        return self._picks.forgotten
+
+    @property
+    def picked(self) -> frozenset[str]:
+        """Micrographs that the current model has seen."""
+        return self._picks.picked
 
     def set_candidates(
         self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None
@@ -295,39 +290,35 @@ class Workspace:
 
         So are those that a reference picker suggested (with that threshold), until they are labels.
         """
-        self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
-        self.suggested.pop(name, None)
-        if suggested is not None:
-            self.suggested[name] = suggested
-        (self._stale.add if stale or suggested is not None else self._stale.discard)(name)
-        self._free.pop(name, None)
+        self._picks.put(name, picks, stale=stale, suggested=suggested)
         self.changes += 1
         self.picks_changed.emit(name)
 
+    @property
+    def unpicked(self) -> int:
+        """How many of the micrographs in use the current model has not seen."""
+        return len({source.name for source in self.decisions.in_use} - self.picked)
+
     def is_picked(self, name: str) -> bool:
         """Whether the current model has seen this micrograph."""
-        return name in self._candidates and name not in self._stale
+        return self._picks.is_picked(name)
 
     def peaks(self, name: str) -> Picks:
         """All peaks of the current model, also those at labels, best first."""
-        return self._candidates[name] if self.is_picked(name) else Picks()
+        return self._picks.peaks(name)
 
     def candidates(self, name: str) -> Picks:
         """All peaks that are not at a label, best first: those the threshold selects from."""
-        if name not in self._free:
-            picks, labels = self._candidates.get(name, Picks()), self.labels(name)
-            self._free[name] = picks[~near_to(picks.yx, labels.yx, self._reach(name))]
-        return self._free[name]
+        return self._picks.free(name)
 
     def picks(self, name: str) -> Picks:
         """The candidates at or above the threshold."""
-        candidates = self.candidates(name)
-        return candidates[: self._count(name, candidates)]
+        return self.candidates(name)[: self._count(name)]
 
     def count(self, name: str) -> int:
         """How many particles would be saved for this micrograph."""
         labelled = int((self.labels(name).kinds == Kind.PARTICLE).sum())
-        return self._count(name, self.candidates(name)) + labelled
+        return self._count(name) + labelled
 
     def result(self, name: str) -> Picks:
         """What is saved: labelled particles, with the score of the pick they replace, and all picks.
@@ -337,24 +328,18 @@ class Workspace:
         labels = self.labels(name).of_kind(Kind.PARTICLE)
         if not self.is_picked(name):
             return labels
-        found = self._candidates[name]
+        found = self.peaks(name)
         known = Picks(labels.yx, scores_at(labels.yx, found, self._reach(name)), labels.kinds)
         return known + self.picks(name)
 
     @property
     def results(self) -> dict[str, Picks]:
-        """:meth:`result` of all micrographs that are labelled or picked."""
-        return {n: self.result(n) for n in self._sources if self.is_picked(n) or len(self.labels(n))}
+        """:meth:`result` of all micrographs in use that are labelled or picked."""
+        names = [source.name for source in self.decisions.in_use]
+        return {n: self.result(n) for n in names if self.is_picked(n) or len(self.labels(n))}
 
     def _reach(self, name: str) -> float:
         return (self.diameter(name) or 0.0) / 2
 
-    def _count(self, name: str, candidates: Picks) -> int:
-        threshold = np.float32(self.threshold_of(name))
-        return int(np.searchsorted(-candidates.scores, -threshold, side="right"))
-
-
-def _path(source: Source) -> str:
-    if isinstance(source, MicrographFile):
-        return str(source.path.absolute())
-    return f"the micrograph {source.name} in memory"
+    def _count(self, name: str) -> int:
+        return self._picks.count(name, self.threshold_of(name))

@@ -1,0 +1,92 @@
+"""Peaks of all micrographs, and which of them are free of labels. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from napari_topaz.gui.nearness import near_to
+from napari_topaz.picks import Picks
+
+#: Peaks kept of one micrograph, the best ones.
+MOST_CANDIDATES = 10_000
+
+
+class PickBook:
+    """Peaks by micrograph name.
+
+    Parameters
+    ----------
+    labels_of : callable
+        (name) -> Picks, the labels of a micrograph.
+    reach_of : callable
+        (name) -> float, up to how far from a label a peak is the same particle; in pixels.
+    """
+
+    def __init__(self, labels_of: Callable[[str], Picks], reach_of: Callable[[str], float]) -> None:
+        self._labels_of, self._reach_of = labels_of, reach_of
+        self._candidates: dict[str, Picks] = {}
+        self._free: dict[str, Picks] = {}
+        self._stale: set[str | None] = set()
+        #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
+        self.suggested: dict[str | None, float] = {}
+        #: Counts how often picks were forgotten: what was begun before must not count after.
+        self.forgotten = 0
+
+    def clear(self) -> None:
+        """Forget everything, without a word."""
+        self.forgotten += 1
+        for kept in (self._candidates, self._free, self._stale, self.suggested):
+            kept.clear()
+
+    def forget(self, but: str | None = None) -> list[str]:
+        """Forget all peaks; those of one micrograph are still drawn. Returns whose were forgotten."""
+        self.forgotten += 1
+        forgotten = [name for name in self._candidates if name != but]
+        self._stale = {but} & set(self._candidates)
+        self.suggested.clear()
+        for name in forgotten:
+            del self._candidates[name]
+            self._free.pop(name, None)
+        return forgotten
+
+    def put(self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None) -> None:
+        """Take all peaks of one micrograph, see :meth:`Workspace.set_candidates`."""
+        self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
+        self.suggested.pop(name, None)
+        if suggested is not None:
+            self.suggested[name] = suggested
+        (self._stale.add if stale or suggested is not None else self._stale.discard)(name)
+        self._free.pop(name, None)
+
+    def labels_changed(self, name: str | None = None) -> None:
+        """Look again which peaks are at labels: of one micrograph, or of all."""
+        if name is None:
+            self._free.clear()
+        else:
+            self._free.pop(name, None)
+
+    @property
+    def picked(self) -> frozenset[str]:
+        """Micrographs whose peaks count."""
+        return frozenset(self._candidates.keys() - self._stale)
+
+    def is_picked(self, name: str) -> bool:
+        """Whether the peaks of a micrograph count."""
+        return name in self._candidates and name not in self._stale
+
+    def peaks(self, name: str) -> Picks:
+        """All peaks that count, also those at labels, best first."""
+        return self._candidates[name] if self.is_picked(name) else Picks()
+
+    def free(self, name: str) -> Picks:
+        """All peaks that are not at a label, best first."""
+        if name not in self._free:
+            picks, labels = self._candidates.get(name, Picks()), self._labels_of(name)
+            self._free[name] = picks[~near_to(picks.yx, labels.yx, self._reach_of(name))]
+        return self._free[name]
+
+    def count(self, name: str, threshold: float) -> int:
+        """How many of the free peaks are at or above a threshold."""
+        return int(np.searchsorted(-self.free(name).scores, -np.float32(threshold), side="right"))
