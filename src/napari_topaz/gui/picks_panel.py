@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_topaz.gui.fold import heading
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.guide import Guide
+from napari_topaz.gui.help_most_row import HelpMostRow
 from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.plots import Colours, ScoreHistogram
 
@@ -51,6 +52,7 @@ class PicksPanel(QWidget):
         self.pick_button.clicked.connect(self.pick_all.emit)
         self.save_button = QPushButton("Save picks …")
         self.save_button.clicked.connect(self.save.emit)
+        self.help_most = HelpMostRow()
         self.judging = JudgingPanel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -58,6 +60,7 @@ class PicksPanel(QWidget):
         layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
         layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count))
+        layout.addWidget(self.help_most)
         layout.addWidget(self.judging)
 
     def enable(self, guide: Guide) -> None:

@@ -1,0 +1,143 @@
+"""The list that the gallery shows, kept up with the workspace a little at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_topaz.gui.gallery_rows import Rows, joined, ordered, part_of
+from napari_topaz.gui.gallery_tiles import TileKey
+from napari_topaz.gui.opening import timer
+from napari_topaz.gui.options import Options
+from napari_topaz.gui.workspace import Workspace
+from napari_topaz.picks import Kind, Picks
+
+#: Gathering gives the window back its time after so many seconds.
+SLICE = 0.015
+
+
+class GalleryList(QObject):
+    """Rows in an order, of all micrographs or of the current one.
+
+    Signals
+    -------
+    changed
+        There are other rows.
+    began
+        Micrographs were added or replaced.
+    """
+
+    changed = Signal()
+    began = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.rows = joined({})
+        self.order, self.alone = "best", False
+        self._parts: dict[str, Picks] = {}
+        self._dirty: dict[str, None] = dict.fromkeys(workspace.names)
+        # What she rejects or accepts stays where it is until she sorts again.
+        self._settled: list[tuple[str, NDArray[np.float32], Kind]] = []
+        self._soon = timer(self, self._gather)
+        self._links: list[tuple[Any, Callable[..., Any]]] = [
+            (workspace.files_changed, self._on_files),
+            (workspace.current_changed, self._on_current),
+            (workspace.labels_changed, self._on_one),
+            (workspace.picks_changed, self._on_one),
+            (workspace.options_changed, self._on_options),
+        ]
+        for signal, slot in self._links:
+            signal.connect(slot)
+        # Not a method: when `destroyed` comes, this object is hardly one any more.
+        self.destroyed.connect(partial(_disconnect, self._links))
+        self._soon.start()
+
+    @property
+    def gathering(self) -> bool:
+        """Whether more rows are to come."""
+        return bool(self._dirty)
+
+    def choose(self, *, order: str | None = None, alone: bool | None = None) -> None:
+        """Sort, or show the current micrograph alone (or all)."""
+        self.order = order or self.order
+        self.alone = self.alone if alone is None else alone
+        self._settled.clear()
+        self._arrange()
+
+    def key(self, row: int) -> TileKey:
+        """Return which tile shows a row."""
+        name = self.rows.name(row)
+        y, x = map(float, self.rows.picks.yx[row])
+        return TileKey(self._workspace.source(name), y, x, self._workspace.diameter(name))
+
+    def label(self, row: int, kind: Kind) -> None:
+        """Make a label of a row; one of that kind is taken back."""
+        name, yx = self.rows.name(row), self.rows.picks.yx[row]
+        if not any(n == name and np.array_equal(where, yx) for n, where, _ in self._settled):
+            self._settled.append((name, yx, Kind(self.rows.picks.kinds[row])))
+        self._workspace.label(name, yx[None], kind)
+
+    def _on_files(self) -> None:
+        names = self._workspace.names
+        self._parts = {name: part for name, part in self._parts.items() if name in set(names)}
+        self._settled.clear()
+        self._all_anew()
+        self._arrange()  # at once: rows of micrographs that are gone must not be looked at
+        self.began.emit()
+
+    def _on_current(self, _: str) -> None:
+        if self.alone:
+            self._arrange()
+
+    def _on_one(self, name: str) -> None:
+        self._dirty[name] = None
+        self._soon.start()
+
+    def _on_options(self, old: Options, new: Options) -> None:
+        if (old.preprocess, old.thresholds) != (new.preprocess, new.thresholds):
+            self._all_anew()
+
+    def _all_anew(self) -> None:
+        self._dirty = dict.fromkeys(self._workspace.names)
+        if self._workspace.current in self._dirty:  # she looks at it
+            self._dirty = {self._workspace.current: None, **self._dirty}
+        self._soon.start()
+
+    def _gather(self) -> None:
+        """Look at micrographs for a while; the rest has its turn when the window has had its own."""
+        end, names = time.perf_counter() + SLICE, set(self._workspace.names)
+        while self._dirty and time.perf_counter() < end:
+            name = next(iter(self._dirty))
+            del self._dirty[name]
+            if name in names:
+                self._parts[name] = part_of(self._workspace, name, self._parts.get(name))
+        if self._dirty:
+            self._soon.start()
+        else:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        current = self._workspace.current
+        names = [current] if self.alone else self._workspace.names
+        rows = joined({n: self._parts[n] for n in names if n in self._parts and len(self._parts[n])})
+        self.rows = ordered(rows, self.order, self._kinds(rows))
+        self.changed.emit()
+
+    def _kinds(self, rows: Rows) -> NDArray[np.uint8]:
+        kinds = rows.picks.kinds.copy()
+        for name, yx, kind in self._settled:
+            if (row := rows.find(name, yx)) is not None:
+                kinds[row] = kind
+        return kinds
+
+
+def _disconnect(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot)
