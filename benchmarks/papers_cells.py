@@ -40,7 +40,7 @@ from napari_topaz.settings import (
 )
 from napari_topaz.settings.presets import with_preset
 from napari_topaz.simulate import simulate
-from napari_topaz.training_set import LabelledImage, build_training_set
+from napari_topaz.training_set import LabelledImage, TrainingSet, build_training_set
 
 #: The papers' objectives; with this ending, with the papers' autoencoder.
 OBJECTIVES = ("pn", "nnpu", "ge-kl", "ge-binomial")
@@ -283,23 +283,30 @@ def pick_by_model(cell: Cell, world: World, labels: dict[str, Picks]) -> tuple[d
     """
     recipe = recipe_of(cell, world.diameter)
     preprocess = preprocess_of(recipe, world)
+    training_set = training_set_of(world, labels, preprocess, recipe.train)
+    model = result_of(train(training_set, preprocess, recipe.train, recipe.network, device="cpu"))
+    test = [cache().prepare(source, preprocess) for source in world.test]
+    # Down to the lowest score: the whole precision-recall curve is wanted.
+    picked = {one.name: picks_of(model.score(one), model, PickSettings(threshold=-1000)) for one in test}
+    return picked, training_set.prior
+
+
+def training_set_of(
+    world: World, labels: dict[str, Picks], preprocess: PreprocessSettings, settings: TrainSettings
+) -> TrainingSet:
+    """Labels, and unlabelled regions of all training micrographs."""
     prepared = [cache().prepare(source, preprocess) for source in world.training]
     training_set = build_training_set(
         prepared,
         labels,
         diameter=small_diameter(prepared[0], preprocess),
         expected=world.expected,
-        label_radius=recipe.train.label_radius,
-        held_out=recipe.train.held_out,
-        seed=recipe.train.seed,
+        label_radius=settings.label_radius,
+        held_out=settings.held_out,
+        seed=settings.seed,
     )
     bare = tuple(unlabelled(one) for one in prepared if one.name not in labels)
-    training_set = replace(training_set, images=training_set.images + bare)
-    model = result_of(train(training_set, preprocess, recipe.train, recipe.network, device="cpu"))
-    test = [cache().prepare(source, preprocess) for source in world.test]
-    # Down to the lowest score: the whole precision-recall curve is wanted.
-    picked = {one.name: picks_of(model.score(one), model, PickSettings(threshold=-1000)) for one in test}
-    return picked, training_set.prior
+    return replace(training_set, images=training_set.images + bare)
 
 
 def preprocess_of(recipe: Recipe, world: World) -> PreprocessSettings:

@@ -40,7 +40,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import product
 from multiprocessing import get_context
@@ -72,6 +72,8 @@ STEPS, LEARNING_RATE, WIDTH = 300, 1e-2, 16
 TUNING, TUNING_LABELS, TUNING_SEED = "tuning", 100, 1000
 TUNED_RATES, LONGER = (3e-3, 1e-2), 4
 COUNTS = (10, 100, 1000)
+#: What measures a cell: of its set, with results kept in a folder.
+Measure = Callable[[Cell, MicrographSet, Path], dict]
 
 
 def known_sets(data: Path | None) -> dict[str, MicrographSet]:
@@ -85,11 +87,15 @@ def known_sets(data: Path | None) -> dict[str, MicrographSet]:
 
 
 def run_all(
-    todo: Sequence[tuple[Cell, MicrographSet]], work: Path, workers: int, time_limit: float | None
+    todo: Sequence[tuple[Cell, MicrographSet]],
+    work: Path,
+    workers: int,
+    time_limit: float | None,
+    run: Measure = run_cell,
 ) -> Iterator[tuple[Cell, dict | Exception]]:
     """Measure cells in processes of one thread each; yields each result, or why there is none.
 
-    After `time_limit` seconds no cell is begun, and those that run are waited for.
+    After `time_limit` seconds no cell is begun, and those that run are waited for. `run` measures one.
     """
     clock, waiting = time.monotonic(), iter(todo)
     running: dict[Future[dict], Cell] = {}
@@ -102,7 +108,7 @@ def run_all(
                     cell, micrographs = next(waiting, (None, None))
                     if cell is None:
                         break
-                    running[pool.submit(single_threaded, cell, micrographs, work)] = cell
+                    running[pool.submit(single_threaded, cell, micrographs, work, run)] = cell
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -113,35 +119,38 @@ def run_all(
             pool.shutdown(cancel_futures=True)
 
 
-def single_threaded(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
+def single_threaded(cell: Cell, micrographs: MicrographSet, work: Path, run: Measure) -> dict:
     """Measure a cell in a worker."""
     import torch
 
     torch.set_num_threads(1)
-    return run_cell(cell, micrographs, work)
+    return run(cell, micrographs, work)
 
 
-def measure(todo: Sequence[tuple[Cell, MicrographSet]], options: argparse.Namespace) -> list[str]:
+def measure(
+    todo: Sequence[tuple[Cell, MicrographSet]], options: argparse.Namespace, run: Measure = run_cell
+) -> list[str]:
     """Measure what is not yet there, and say how it goes; returns why cells have no result."""
     missing = [(cell, m) for cell, m in todo if not cell.file(options.work, m).exists()]
     print(f"{len(todo) - len(missing)} of {len(todo)} cells are there already", flush=True)
     failures, clock = [], time.monotonic()
-    for n, (cell, row) in enumerate(run_all(missing, options.work, options.workers, options.time_limit), 1):
+    results = run_all(missing, options.work, options.workers, options.time_limit, run)
+    for n, (cell, row) in enumerate(results, 1):
         what = f"{cell.set} {cell.method} {cell.labels} labels, draw {cell.draw}"
         if isinstance(row, Exception):
             failures.append(f"{what}: {row}")
             said = f"failed: {row}"
         else:
-            said = f"AP {row['average_precision']:.3f} in {row['seconds']:.1f} CPU s"
+            said = f"AP {row['average_precision']:.3f} in {row.get('cpu', row['seconds']):.1f} CPU s"
         passed = time.monotonic() - clock
         left = passed / n * (len(missing) - n) / 60
         print(f"[{n}/{len(missing)}] {what}: {said}; about {left:.0f} min left", flush=True)
     return failures
 
 
-def kept_rows(todo: Sequence[tuple[Cell, MicrographSet]], work: Path) -> list[dict]:
+def kept_rows(todo: Sequence[tuple[Cell, MicrographSet]], work: Path, run: Measure = run_cell) -> list[dict]:
     """Results of the cells that are measured."""
-    return [run_cell(cell, m, work) for cell, m in todo if cell.file(work, m).exists()]
+    return [run(cell, m, work) for cell, m in todo if cell.file(work, m).exists()]
 
 
 def machine() -> str:
