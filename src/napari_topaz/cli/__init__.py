@@ -27,6 +27,7 @@ COMMANDS = {
     "pick": "images",
     "reference": "references",
     "heatmap": "images",
+    "mask": "masks",
     "evaluate": "judging",
     "label": "labelling",
     "stack": "stacks",

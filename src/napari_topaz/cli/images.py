@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     FORMAT_HELP,
     MEASURES,
@@ -65,6 +66,7 @@ def pick(
     lengths: Measures = MEASURES,
     box_size: BoxSize = None,
     excluded: Excluding = EXCLUDED,
+    masks: MaskOption = None,
     running: Running = RUN,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
@@ -83,6 +85,7 @@ def pick(
     screen = Screen(shown)
     refuse_impossible_lengths(lengths)
     files = without(find_micrographs(micrographs), excluded)
+    hidden = masks_of(masks, files)
     picker = load_picker(model, lengths, running, scale)
     destination = Destination(
         path=output,
@@ -91,7 +94,12 @@ def pick(
         files={f.name: f for f in files},
         pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
         box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
-        recipe={"model": digest(model), **dataclasses.asdict(lengths), **settings.model_dump()},
+        recipe={
+            "model": digest(model),
+            **({} if masks is None else {"masks": digest(masks)}),
+            **dataclasses.asdict(lengths),
+            **settings.model_dump(),
+        },
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
@@ -106,6 +114,7 @@ def pick(
         skip=results.done,
         write=results.write,
         scale=scale,
+        masks=hidden,
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
@@ -183,6 +192,7 @@ def heatmap(
         str, Parameter(help=PickSettings.model_fields["symmetries"].description)
     ] = PICK.symmetries,
     lengths: Measures = MEASURES,
+    masks: MaskOption = None,
     overwrite: Overwrite = False,
     running: Running = RUN,
     scale: Scaling = SCALE,
@@ -200,7 +210,10 @@ def heatmap(
     files = find_micrographs(micrographs)
     refuse_existing(heatmap_targets(files, output), "--output", overwrite=overwrite)
     picker = load_picker(model, lengths, running, scale)
-    work = job(files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale)
+    hidden = masks_of(masks, files)
+    work = job(
+        files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale, masks=hidden
+    )
     return _images_result(screen, screen.drive(work), output, "heat maps")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     NETWORK,
     PREPROCESS,
@@ -60,6 +61,7 @@ def train(
     settings: Training = TRAIN,
     network: Network = NETWORK,
     ticked: Ticking = TICKED,
+    masks: MaskOption = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
@@ -83,9 +85,10 @@ def train(
     files = find_micrographs(micrographs)
     ticks = ticks_of(files, ticked)
     labels = labels_of(files, picks, screen)
+    hidden = masks_of(masks, files)
     check_writable(model)
     learn = partial(train_on_files, without(files, ticked), labels, preprocess, settings, network)
-    job = learn(device=running.device, stop=screen.stop, start=start, ticks=ticks)
+    job = learn(device=running.device, stop=screen.stop, start=start, ticks=ticks, masks=hidden)
     trained = screen.drive(job)
     trained.save(model)
     history = trained.card.history

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.learning import labels_of
+from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     NETWORK,
     PREPROCESS,
@@ -47,6 +48,7 @@ def count(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    masks: MaskOption = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
@@ -65,9 +67,8 @@ def count(
     screen = Screen(shown)
     files = find_micrographs(micrographs)
     labels = labels_of(files, picks, screen)
-    job = estimate_expected(
-        files, labels, preprocess, settings, network, device=running.device, stop=screen.stop
-    )
+    hidden, how = masks_of(masks, files), (preprocess, settings, network)
+    job = estimate_expected(files, labels, *how, device=running.device, stop=screen.stop, masks=hidden)
     found = screen.drive(job)
     values = {
         "expected": found.expected,
@@ -101,6 +102,7 @@ def cross_validate(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    masks: MaskOption = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
 ) -> int:
@@ -124,6 +126,7 @@ def cross_validate(
         job(
             files, labels, preprocess, output, values, settings, network,
             option=option, folds=folds, overwrite=overwrite, device=running.device, stop=screen.stop,
+            masks=masks_of(masks, files),
         )
     )  # fmt: skip
     values_ = asdict(found) | {"seconds": screen.seconds}

@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.images import box_edge, digest, pick_result, pixel_size_of
 from napari_topaz.cli.learning import labels_of
+from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     FORMAT_HELP,
     PREPROCESS,
@@ -51,6 +52,7 @@ def reference(
     preprocess: Preprocess = PREPROCESS,
     settings: _Reference = _REFERENCE,
     box_size: BoxSize = None,
+    masks: MaskOption = None,
     shown: Showing = SHOWN,
 ) -> int:
     """Pick particles without training: blobs of their diameter, or templates.
@@ -68,6 +70,7 @@ def reference(
     screen = Screen(shown)
     files = find_micrographs(micrographs)
     labels = None if picks is None else labels_of(files, picks, screen)
+    hidden = masks_of(masks, files)
     given = None if templates is None else read_templates(templates)
     size = pixel_size_of(files, preprocess)
     destination = Destination(
@@ -77,7 +80,7 @@ def reference(
         files={f.name: f for f in files},
         pixel_size=size,
         box_size=box_size or _box_size(preprocess, size, chosen),
-        recipe=_recipe(preprocess, settings, picks, templates),
+        recipe=_recipe(preprocess, settings, picks, templates, masks),
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
@@ -92,6 +95,7 @@ def reference(
         stop=screen.stop,
         skip=results.done,
         write=results.write,
+        masks=hidden,
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
@@ -99,11 +103,17 @@ def reference(
 
 
 def _recipe(
-    preprocess: PreprocessSettings, settings: ReferenceSettings, picks: Path | None, templates: Path | None
+    preprocess: PreprocessSettings,
+    settings: ReferenceSettings,
+    picks: Path | None,
+    templates: Path | None,
+    masks: Path | None,
 ) -> dict[str, object]:
     """Return what the picks depend on, to compare with when a job is resumed."""
     given = {"picks": picks, "templates": templates}
     files = {name: path and digest(path) for name, path in given.items()}
+    if masks is not None:
+        files["masks"] = digest(masks)
     return {**files, **preprocess.model_dump(), **settings.model_dump()}
 
 
