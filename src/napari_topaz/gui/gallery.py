@@ -110,6 +110,7 @@ class ParticleGallery(QWidget):
         self.list.changed.connect(self._show_rows)
         self.list.began.connect(self.cutter.try_again)
         self.view.moved.connect(self._on_moved)
+        self.view.chosen.connect(self._remember)
         self.view.rejected.connect(partial(self._label, kind=Kind.NOT_PARTICLE))
         self.view.accepted.connect(partial(self._label, kind=Kind.PARTICLE))
         self.view.double_clicked.connect(self._on_double_click)
@@ -131,6 +132,10 @@ class ParticleGallery(QWidget):
         self.cutter.try_again()
         self.view.verticalScrollBar().setValue(0)
         self.list.choose(order=order, alone=alone)
+
+    def _remember(self, row: int) -> None:
+        if row < len(self.list.rows):
+            self._cursor = self.list.rows.name(row), self.list.rows.picks.yx[row]
 
     def _label(self, row: int, kind: Kind) -> None:
         if row < len(self.list.rows):
@@ -179,9 +184,7 @@ class ParticleGallery(QWidget):
 
     def _on_moved(self) -> None:
         """Other tiles are in view: they are wished for, then those around them."""
-        cursor, rows = self.view.cursor, self.list.rows
-        if cursor is not None and cursor < len(rows):
-            self._cursor = rows.name(cursor), rows.picks.yx[cursor]
+        rows = self.list.rows
         near, here = self.view.in_view(AHEAD), self.view.in_view()
         around = [*here, *range(here.stop, near.stop), *range(near.start, here.start)]
         self.cutter.wish([self.list.key(row) for row in around if row < len(rows)])

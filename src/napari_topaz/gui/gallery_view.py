@@ -82,6 +82,8 @@ class GalleryView(QAbstractScrollArea):
         Enter was pressed.
     double_clicked(int)
         What :attr:`rejected` or :attr:`accepted` told just before was the first half of a double click.
+    chosen(int)
+        Keys mean another tile from now on.
     undone
         Ctrl+Z.
     moved
@@ -92,6 +94,7 @@ class GalleryView(QAbstractScrollArea):
     accepted = Signal(int)
     visited = Signal(int)
     double_clicked = Signal(int)
+    chosen = Signal(int)
     undone = Signal()
     moved = Signal()
 
@@ -227,6 +230,7 @@ class GalleryView(QAbstractScrollArea):
         if pressed is None or pressed != self.at(event.position().x(), event.position().y()):
             return
         self.cursor = pressed
+        self.chosen.emit(pressed)
         shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         (self.accepted if shift else self.rejected).emit(pressed)
 
@@ -259,6 +263,7 @@ class GalleryView(QAbstractScrollArea):
         if not self.count:
             return
         self.cursor = min(max(index, 0), self.count - 1)
+        self.chosen.emit(self.cursor)
         place, bar = self.place(self.cursor), self.verticalScrollBar()
         below = place.bottom() + GAP - self.viewport().height()
         bar.setValue(bar.value() + (max(below, 0) if place.top() >= GAP else place.top() - GAP))
