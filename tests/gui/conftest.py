@@ -34,6 +34,12 @@ def user_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
+@pytest.fixture(autouse=True)
+def usual_preferences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those of the developer."""
+    monkeypatch.setattr("napari_topaz.gui.preferences.pages", lambda: None)
+
+
 @pytest.fixture
 def workspace() -> Workspace:
     """Two micrographs and a diameter."""

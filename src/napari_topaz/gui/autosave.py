@@ -36,6 +36,8 @@ class Autosaver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin, self._on_saved, self._on_failed, self._clock = begin, on_saved, on_failed, clock
+        #: Seconds after the last change, in place of :data:`QUIET`.
+        self.quiet: float | None = None
         self._first: float | None = None  # of the changes that are not yet written
         self._due = 0.0
         self._failures = 0
@@ -51,13 +53,17 @@ class Autosaver:
         """Whether the last attempt failed."""
         return self._failures > 0
 
+    @property
+    def _quiet(self) -> float:
+        return QUIET if self.quiet is None else self.quiet
+
     def changed(self) -> None:
         """Something is not as it was written."""
         now = self._clock()
         if self._first is None:
             self._first = now
         if not self._failures:
-            self._due = min(now + QUIET, self._first + AT_LATEST)
+            self._due = min(now + self._quiet, self._first + max(AT_LATEST, self._quiet))
 
     def hurry(self) -> None:
         """Write what is changed at the next look."""
@@ -103,7 +109,7 @@ class Autosaver:
         if error is None:
             self._failures = 0
             if self._first is not None:  # changed meanwhile, perhaps after a failure
-                self._due = min(self._due, self._clock() + QUIET)
+                self._due = min(self._due, self._clock() + self._quiet)
             self._on_saved()
             return
         now = self._clock()

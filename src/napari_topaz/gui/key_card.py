@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
@@ -13,7 +15,15 @@ LOOK = {"position": "top_left", "font_size": 9, "box": True}
 
 
 class KeyCard:
-    """Shows a text in napari's own text overlay, and puts back what was there."""
+    """Shows a text in napari's own text overlay, and puts back what was there.
+
+    Signals
+    -------
+    toggled(bool)
+        Whether it is shown now.
+    """
+
+    toggled = Signal(bool)
 
     def __init__(self, viewer: ViewerModel) -> None:
         # Weakly: what a viewer has must not keep it alive (see napari_topaz.gui.session).
@@ -38,6 +48,7 @@ class KeyCard:
             names = ("text", "visible", *LOOK)
             self._before = {name: getattr(overlay, name) for name in names}
             overlay.update({**LOOK, "text": self.text, "visible": True})
+            self.toggled.emit(True)
 
     def hide(self) -> None:
         """Hide it."""
@@ -45,6 +56,7 @@ class KeyCard:
         if overlay is not None and self._before is not None:
             overlay.update(self._before)
         self._before = None
+        self.toggled.emit(False)
 
     def _overlay(self) -> Any:
         viewer = self._viewer()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_topaz.gui.gestures import DRAGS, GESTURES
+from napari_topaz.gui.marks import Mark
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -42,6 +43,24 @@ KEYS = (
     Key("next", ("N", "PageDown"), "next micrograph", lambda session: session.workspace.step(1)),
     Key("previous", ("B", "PageUp"), "previous micrograph", lambda session: session.workspace.step(-1)),
     Key(
+        "unlabelled",
+        ("U",),
+        "next micrograph without labels that is not finished",
+        lambda session: session.workspace.next_unlabelled(),
+    ),
+    Key(
+        "finished",
+        ("F",),
+        "this micrograph is finished, or not",
+        lambda session: session.workspace.decisions.toggle(Mark.FINISHED),
+    ),
+    Key(
+        "excluded",
+        ("E",),
+        "exclude this micrograph, or take it back",
+        lambda session: session.workspace.decisions.toggle(Mark.EXCLUDED),
+    ),
+    Key(
         "reject",
         ("X",),
         "“no particle” under the mouse; on such a label: takes it back",
@@ -53,32 +72,57 @@ KEYS = (
     Key("undo", ("Control-Z",), "take the last change back", lambda session: session.undo()),
     Key("redo", ("Control-Shift-Z", "Control-Y"), "do it again", lambda session: session.redo()),
     Key("away", ("Escape",), "put the ruler and this card away", lambda session: session.put_away()),
-    Key("card", ("F1", "?"), "show or hide this card", lambda session: session.card.toggle()),
+    Key("card", ("F1",), "show or hide this card", lambda session: session.card.toggle()),
 )
 
 
-def bind(viewer: ViewerModel, session: Session, chosen: Mapping[str, str] | None = None) -> list[str]:
-    """Bind all keys; returns the names of those whose chosen key is none, and which keep the usual one.
+def bind(viewer: ViewerModel, session: Session, chosen: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Bind all keys.
 
     Parameters
     ----------
     viewer : ViewerModel
     session : Session
-    chosen : mapping of str to str, optional
+    chosen : mapping of str to str
         Keys in place of the first ones, by :attr:`Key.name`.
+
+    Returns
+    -------
+    bound : list of str
+        For :func:`unbind`.
+    wrong : list of str
+        Chosen keys that are none or do something else already; the usual ones are bound in their place.
     """
-    wrong = []
+    bound: list[str] = []
+    wrong: list[str] = []
+    usual = {one for key in KEYS for one in key.keys}
     for key in KEYS:
-        names = keys_of(key, chosen or {})
-        for one in key.keys:
-            viewer.bind_key(one, None, overwrite=True)
-        for one in names:
-            try:
-                viewer.bind_key(one, _pressed(key, session), overwrite=True)
-            except (ValueError, KeyError, TypeError):
-                wrong.append(key.name)
-                viewer.bind_key(key.keys[0], _pressed(key, session), overwrite=True)
-    return wrong
+        for one in keys_of(key, chosen):
+            taken = one in bound or (one in usual and one not in key.keys)
+            if taken or not _bind_one(viewer, one, key, session):
+                wrong.append(one)
+                one = key.keys[0]
+                _bind_one(viewer, one, key, session)
+            bound.append(one)
+    return bound, wrong
+
+
+def unbind(viewer: ViewerModel, bound: Iterable[str]) -> None:
+    """Take keys away from the viewer."""
+    for one in bound:
+        viewer.bind_key(one, None, overwrite=True)
+
+
+def _bind_one(viewer: ViewerModel, one: str, key: Key, session: Session) -> bool:
+    from app_model.types import KeyBinding, KeyCode
+
+    try:
+        known = KeyBinding.from_str(one).part0.key is not KeyCode.UNKNOWN
+    except (ValueError, KeyError, TypeError):
+        return False
+    if known:
+        viewer.bind_key(one, _pressed(key, session), overwrite=True)
+    return known
 
 
 def keys_of(key: Key, chosen: Mapping[str, str]) -> tuple[str, ...]:

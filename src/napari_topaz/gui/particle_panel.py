@@ -5,26 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_topaz import choices
 from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
-from napari_topaz.gui.looks import LOOKS
+from napari_topaz.gui.label_row import LabelRow
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.suggestions import SuggestRow
-from napari_topaz.picks import Kind
 from napari_topaz.settings.presets import GROUPS as PRESET_GROUPS
 from napari_topaz.settings.presets import filled, preset_of
 
@@ -36,7 +25,6 @@ GROUPS = {
     "Picking": "pick",
     "Suggestions": "reference",
     "Machine": "run",
-    "Display": "display",
 }
 
 
@@ -47,18 +35,9 @@ class ParticlePanel(QWidget):
     -------
     changed
         She changed an option; :meth:`value` has them all.
-    kind_chosen(Kind)
-        She wants clicks to make labels of that kind.
-    undo
-        She wants the last change of labels taken back.
-    load_labels
-        She wants to take labels from a file.
     """
 
     changed = Signal()
-    kind_chosen = Signal(object)
-    undo = Signal()
-    load_labels = Signal()
 
     def __init__(self, options: Options, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,7 +50,8 @@ class ParticlePanel(QWidget):
         layout.addWidget(
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
-        layout.addLayout(self._label_buttons())
+        self.labels = LabelRow()
+        layout.addWidget(self.labels)
         self.suggestions = SuggestRow()
         layout.addWidget(self.suggestions)
         self.advanced = Fold("Advanced")
@@ -114,18 +94,6 @@ class ParticlePanel(QWidget):
                 return row
         raise KeyError(name)
 
-    def enable_labels(self, reason: str | None, can_undo: bool) -> None:
-        """Enable the label buttons, or say why they cannot work."""
-        for button in self.kinds.buttons():
-            button.setEnabled(reason is None)
-            button.setToolTip(reason or self._tips[Kind(self.kinds.id(button))])
-        self.load_button.setEnabled(reason is None)
-        self.load_button.setToolTip(reason or "Take labels from a file of picks (STAR, Topaz, boxes, CSV).")
-        self.undo_button.setEnabled(can_undo)
-        self.undo_button.setToolTip(
-            "Take the last change of labels back (Ctrl+Z)." if can_undo else "There is nothing to take back."
-        )
-
     def _add(
         self, name: str, settings: Any, fields: list[str], labels: dict[str, str] | None = None
     ) -> Form[Any]:
@@ -164,31 +132,6 @@ class ParticlePanel(QWidget):
         except ValueError:  # while she types
             agreeing = None
         self.preset.setCurrentIndex(-1 if agreeing is None else self.preset.findData(agreeing))
-
-    def _label_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        self.kinds = QButtonGroup(self)
-        self._tips = {
-            Kind.PARTICLE: "Clicks in the picture label particles; a second click takes the label back.",
-            Kind.NOT_PARTICLE: "Clicks in the picture label places without a particle, such as false picks.",
-        }
-        for kind, text in ((Kind.PARTICLE, "+ Particle"), (Kind.NOT_PARTICLE, "✕ No particle")):
-            button = QToolButton()
-            button.setText(text)
-            button.setCheckable(True)
-            button.setChecked(kind is Kind.PARTICLE)
-            button.setStyleSheet(f"QToolButton:checked {{ border: 2px solid {LOOKS[kind][1]}; }}")
-            self.kinds.addButton(button, int(kind))
-            row.addWidget(button)
-        self.kinds.idClicked.connect(lambda kind: self.kind_chosen.emit(Kind(kind)))
-        self.undo_button = QPushButton("Undo")
-        self.undo_button.clicked.connect(self.undo.emit)
-        self.load_button = QPushButton("Load …")
-        self.load_button.clicked.connect(self.load_labels.emit)
-        row.addStretch()
-        row.addWidget(self.undo_button)
-        row.addWidget(self.load_button)
-        return row
 
 
 def _title(text: str) -> QLabel:

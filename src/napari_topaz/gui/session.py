@@ -12,8 +12,11 @@ from psygnal import Signal
 from napari_topaz.gui.display import Pictures
 from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.key_card import KeyCard
-from napari_topaz.gui.keys import bind, card_text
+from napari_topaz.gui.keys import bind, card_text, unbind
 from napari_topaz.gui.layers import Layers
+from napari_topaz.gui.models_files import ModelFiles
+from napari_topaz.gui.models_shelf import Shelf
+from napari_topaz.gui.preferences import Preferences, prefer_device
 from napari_topaz.gui.ruler import Ruler
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
@@ -46,17 +49,33 @@ class Session:
         self.prepared = PreparedCache()
         #: Saves the workspace by itself.
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
+        self.shelf = Shelf()
+        self.model_files = ModelFiles(self.shelf, self.keeper)
         self.ruler = Ruler(self.workspace, self.layers, self.said.emit)
         self.card = KeyCard(viewer)
-        self.set_keys({})
+        self._bound: list[str] = []
+        #: What she prefers on this machine.
+        self.preferences = Preferences()
+        self.preferences.changed.connect(self._prefer)
+        self._prefer()
 
-    def set_keys(self, chosen: Mapping[str, str]) -> list[str]:
-        """Bind the keys, see :func:`napari_topaz.gui.keys.bind`."""
+    def _prefer(self) -> None:
+        """Do as she prefers."""
+        preferences = self.preferences
+        prefer_device(preferences.device)
+        self.keeper.saver.quiet = preferences.autosave
+        self.layers.colour(preferences.palette)
+        self._set_keys(preferences.keys)
+
+    def _set_keys(self, chosen: Mapping[str, str]) -> None:
         viewer = self._viewer()
         if viewer is None:
-            return []
-        self.card.text = card_text(chosen)
-        return bind(viewer, self, chosen)
+            return
+        unbind(viewer, self._bound)
+        self._bound, wrong = bind(viewer, self, chosen)
+        self.card.text = card_text({} if wrong else chosen)
+        if wrong:
+            self.said.emit(f"Of the keys in the preferences these cannot be taken: {', '.join(wrong)}.")
 
     def undo(self) -> None:
         """Take the last change back, and show where it was."""

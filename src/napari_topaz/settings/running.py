@@ -9,6 +9,10 @@ from pydantic import model_validator
 from napari_topaz.settings.option import Settings, option
 
 
+#: Environment variable: the device that "auto" means. The viewer sets it from its preferences.
+DEVICE_VARIABLE = "NAPARI_TOPAZ_DEVICE"
+
+
 class RunSettings(Settings):
     """Where a job runs."""
 
