@@ -11,59 +11,19 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_topaz.events import Event, Job, JobError, MicrographDone, Progress, Started, StepDone, Warned
+from napari_topaz.events import Event, Job, MicrographDone, Progress, Started, StepDone, Warned
+from napari_topaz.gui.background import Behind
+from napari_topaz.gui.guarded import Failed, Finished, explain, guarded
 
+__all__ = ["Failed", "Finished", "JobBar", "Latest", "explain", "guarded"]
 log = logging.getLogger("napari_topaz")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A job returned."""
-
-    result: Any
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A job did not return; one sentence for the user."""
-
-    message: str
-
-
-def guarded(
-    make_job: Callable[[threading.Event], Job[Any]], stop: threading.Event
-) -> Generator[Event, None, Finished | Failed]:
-    """Run a job so that no exception leaves it."""
-    try:
-        return Finished((yield from make_job(stop)))
-    except Exception as error:
-        log.exception("A job failed.")
-        return Failed(explain(error))
-
-
-def explain(error: BaseException) -> str:
-    """Say in one sentence what went wrong and what to do."""
-    text = " ".join(str(error).split())
-    # By name, as torch must not be imported here.
-    if type(error).__name__ == "OutOfMemoryError":
-        return (
-            "The graphics card is out of memory: choose device cpu under Advanced, or close other programs."
-        )
-    if isinstance(error, MemoryError):
-        return (
-            "This computer is out of memory: close other programs, or work with fewer micrographs at a time."
-        )
-    if isinstance(error, (JobError, ValueError, OSError)) and text:
-        return text
-    return f"Something unexpected went wrong ({type(error).__name__}: {text}); the details are in the log."
 
 
 class Latest(QObject):
@@ -147,6 +107,10 @@ class JobBar(QWidget):
         super().__init__(parent)
         #: Scores the shown micrograph while a job runs.
         self.preview = Latest(self)
+        #: The job that gives way to all others.
+        self.behind = Behind(self)
+        self._when_alone: Callable[[], None] | None = None
+        self.behind.ended.connect(self._go_on_alone)
         #: The id of the run; events of earlier runs are dropped.
         self.run_id = 0
         self._ids = itertools.count(1)
@@ -206,12 +170,19 @@ class JobBar(QWidget):
         worker = create_worker(guarded, make_job, self._stop, _ignore_errors=True)
         worker.yielded.connect(lambda event: self._take(run, event, on_event))
         worker.returned.connect(lambda outcome: self._finish(run, outcome, on_result, on_end))
+        self.behind.stop(drop=True)
+        self._when_alone = worker.start  # never two at work
         self._button.setEnabled(True)
         self._button.setToolTip(f"Stop the {title.lower()}; what is done so far is kept.")
         self._set_bar(0, 0, title)
-        worker.start()
+        self._go_on_alone()
         self.running_changed.emit()
         return True
+
+    def _go_on_alone(self) -> None:
+        if not self.behind.busy and self._when_alone is not None:
+            start, self._when_alone = self._when_alone, None
+            start()
 
     def stop(self) -> None:
         """Ask the job to return what it has."""
@@ -225,6 +196,8 @@ class JobBar(QWidget):
     def close_down(self) -> None:
         """Stop everything and listen to nothing: the dock is going away."""
         self._stop.set()
+        self.behind.close()
+        self._when_alone = None
         self.run_id = 0
         self._title = None
         self.preview.close()

@@ -32,7 +32,7 @@ class Colours:
     dropped: str = "#5a626c"
 
 
-class _Plot(QWidget):
+class Plot(QWidget):
     """A small plot that cannot be panned or zoomed by accident."""
 
     def __init__(self, left: str, empty: str, parent: QWidget | None = None) -> None:
@@ -76,7 +76,7 @@ class _Plot(QWidget):
         self._empty.setStyleSheet(f"color: {colours.dropped};")
 
 
-class CurvesPlot(_Plot):
+class CurvesPlot(Plot):
     """Loss by step, and the held-out average precision of each epoch on a scale of its own."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -124,7 +124,7 @@ class CurvesPlot(_Plot):
         self._right.setGeometry(self.item.vb.sceneBoundingRect())
 
 
-class ScoreHistogram(_Plot):
+class ScoreHistogram(Plot):
     """How many peaks have which score, with a line at the threshold that can be dragged or clicked.
 
     Signals
@@ -192,7 +192,7 @@ class ScoreHistogram(_Plot):
             self.threshold_chosen.emit(float(self.item.vb.mapSceneToView(event.scenePos()).x()))
 
 
-class PrecisionRecallPlot(_Plot):
+class PrecisionRecallPlot(Plot):
     """Precision against recall, with a point at the threshold."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

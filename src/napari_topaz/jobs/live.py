@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from napari_topaz.events import Event, Job, JobError, Judged, StopToken, Warned
-from napari_topaz.jobs.masking import Masks, masked_for_training
-from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
-from napari_topaz.jobs.train import small_diameter
-from napari_topaz.jobs.training_inputs import (
-    box_edge,
-    deviation_range,
-    ignore_radius,
-    prior_of,
-    refuse_impossible,
-    with_box,
-)
-from napari_topaz.jobs.validation import Validation, validate
-from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE, network_of, origin_of, preprocess_of, settings_of
+from napari_topaz.events import Job, JobError, StopToken
+from napari_topaz.jobs.live_run import ALL_SCORES, LiveRun
+from napari_topaz.jobs.masking import Masks
+from napari_topaz.jobs.preparing import PreparedCache, Source
+from napari_topaz.jobs.warm_start import network_of, preprocess_of, settings_of
 from napari_topaz.picks import Kind, Picks
-from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import LabelledImage, TrainingSet, build_training_set
+from napari_topaz.training_set import Ticks
 
 if TYPE_CHECKING:
-    from napari_topaz.model.learner import Learner
     from napari_topaz.model.picker import PickerModel
 
 #: Particles from which learning begins.
 FEWEST_LABELS = 5
-#: Steps of the first learning from random weights, and after each change of the labels.
-FIRST_STEPS, STEPS = 200, 60
-#: Steps of a round at most, the first one after a change (which should be seen soon) and the others.
-SOON, ROUND = 6, 15
-#: Seconds of a round at most, and how long to wait for news while resting.
-ROUND_SECONDS, WAIT = 1.0, 0.2
-#: Micrographs that are learnt from: those whose labels changed last.
-MOST_MICROGRAPHS = 32
-#: All peaks are taken, whatever their score; the threshold selects from them later.
-ALL_SCORES = -1000.0
+#: How long to wait for news while resting, in seconds.
+WAIT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,40 +65,6 @@ class Mailbox:
             return wish
 
 
-@dataclass(frozen=True, eq=False)
-class RoundDone(Event):
-    """A round of learning is done, or the shown micrograph is another one.
-
-    Attributes
-    ----------
-    step : int
-        Training steps since the start.
-    loss : float or None
-        Mean loss of the round; None where no step was taken.
-    labels : int
-        Labelled particles that are learnt from.
-    model : PickerModel
-        A snapshot that can pick at once.
-    score_map : ScoreMap or None
-        Of the shown micrograph; None where it cannot be read.
-    picks : Picks
-        All its peaks.
-    judged : Judged or None
-        On the micrograph with the most labels, which are learnt from: no test.
-    resting : bool
-        Nothing more is learnt until the labels change.
-    """
-
-    step: int
-    loss: float | None
-    labels: int
-    model: Any
-    score_map: ScoreMap | None
-    picks: Picks
-    judged: Judged | None
-    resting: bool
-
-
 def live(
     sources: Sequence[Source],
     preprocess: PreprocessSettings,
@@ -133,6 +78,7 @@ def live(
     cache: PreparedCache | None = None,
     start: PickerModel | None = None,
     masks: Masks | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[PickerModel | None]:
     """Learn from the newest labels until `stop` is set or fewer than :data:`FEWEST_LABELS` are left.
 
@@ -144,7 +90,7 @@ def live(
     ----------
     sources : sequence of MicrographFile or Micrograph
         All micrographs; those without labels are read when they are shown.
-    preprocess, settings, network, device, cache, start, masks
+    preprocess, settings, network, device, cache, start, masks, ticks
         As in :func:`napari_topaz.jobs.train.train_on_files`.
     newest : Newest
         Asked for labels between rounds, for example a :class:`Mailbox`.
@@ -155,7 +101,7 @@ def live(
 
     Yields
     ------
-    Started, Progress, Warned, RoundDone
+    Started, Progress, Warned, RoundDone (of :mod:`napari_topaz.jobs.live_run`)
 
     Returns
     -------
@@ -169,7 +115,7 @@ def live(
     """
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
-    run = _Run(
+    run = LiveRun(
         sources={source.name: source for source in sources},
         preprocess=preprocess_of(start, preprocess) if start else preprocess,
         settings=settings_of(start, settings).model_copy(update={"held_out": 0.0}),
@@ -179,6 +125,7 @@ def live(
         cache=cache or PreparedCache(),
         start=start,
         masks=masks,
+        ticks=ticks or Ticks(),
     )
     with one_core_spared():
         while not stop.is_set():
@@ -186,7 +133,7 @@ def live(
             if wish is not None and _particles(wish.labels) < FEWEST_LABELS:
                 break
             if wish is not None:
-                yield from run.read(wish, stop)
+                yield from run.read(wish.labels, wish.shown, stop)
             if run.learner is not None and (wish is not None or run.learning):
                 yield from run.round()
         return run.result()
@@ -207,240 +154,3 @@ def one_core_spared() -> Iterator[None]:
 
 def _particles(labels: Mapping[str, Picks]) -> int:
     return sum(int((picks.kinds != Kind.NOT_PARTICLE).sum()) for picks in labels.values())
-
-
-@dataclass(eq=False)
-class _Run:
-    """What is learnt so far."""
-
-    sources: Mapping[str, Source]
-    preprocess: PreprocessSettings
-    settings: TrainSettings
-    network: NetworkSettings
-    pick: PickSettings
-    device: str
-    cache: PreparedCache
-    start: PickerModel | None
-    masks: Masks | None
-
-    def __post_init__(self) -> None:
-        self.learner: Learner | None = None
-        self.left = self.step = self.rests = 0
-        self._rate = self.settings.learning_rate
-        self._labels: dict[str, Picks] = {}
-        self._shown: str | None = None
-        self._soon = False
-        self._loss: float | None = None
-        self._said: set[str] = set()
-        self._finished: PickerModel | None = None
-        self._began = time.monotonic()
-
-    @property
-    def learning(self) -> bool:
-        """Whether there are steps to take."""
-        return self.left > 0
-
-    # -- news -------------------------------------------------------------------------------------
-
-    def read(self, wish: Wish, stop: StopToken) -> Iterator[Event]:
-        """Take new labels; the first ones make the network."""
-        self._shown = wish.shown
-        changed = {n: p for n, p in wish.labels.items() if p is not self._labels.get(n) and len(p)}
-        kept = {n: p for n, p in self._labels.items() if wish.labels.get(n) is p}
-        if not changed and len(kept) == len(self._labels):
-            return
-        self._labels = {**kept, **changed}  # in the order in which they changed
-        training_set = yield from self._training_set(stop)
-        if training_set is None:
-            return
-        self._set = training_set
-        first = self.learner is None
-        if first:
-            self._begin(training_set)
-        self._learn_from(training_set)
-        if not first and self.left <= STEPS and "learning_rate" not in self.settings.model_fields_set:
-            self._rate = min(self._rate, WARM_LEARNING_RATE)
-        self.left = max(self.left, FIRST_STEPS if first and self.start is None else STEPS)
-        self._soon, self._finished = True, None
-
-    def _training_set(self, stop: StopToken) -> Job[TrainingSet | None]:
-        names = [n for n in list(self._labels)[-MOST_MICROGRAPHS:] if n in self.sources]
-        job = prepare_dataset([self.sources[n] for n in names], self.preprocess, stop=stop, cache=self.cache)
-        prepared, self.preprocess = yield from self._once(job)
-        hidden = masked_for_training(prepared, self._labels, self.masks, self.settings.margin)
-        prepared = yield from self._once(hidden)
-        if stop.is_set():
-            return None
-        if not prepared:
-            raise JobError("None of the labelled micrographs can be used.")
-        try:
-            return build_training_set(
-                prepared,
-                self._labels,
-                diameter=small_diameter(prepared[0], self.preprocess),
-                expected=self.settings.expected,
-                prior=self.settings.prior,
-                label_radius=self.settings.label_radius,
-                held_out=0.0,
-                seed=self.settings.seed,
-            )
-        except ValueError as error:
-            raise JobError(str(error)) from error
-
-    def _once(self, job: Job[Any]) -> Job[Any]:
-        """Pass a job's events on, each warning once."""
-        while True:
-            try:
-                event = next(job)
-            except StopIteration as end:
-                return end.value
-            if not isinstance(event, Warned):
-                yield event
-            elif event.message not in self._said:
-                self._said.add(event.message)
-                yield event
-
-    def _begin(self, training_set: TrainingSet) -> None:
-        import torch
-
-        from napari_topaz.model.devices import choose_device
-        from napari_topaz.model.learner import Learner
-        from napari_topaz.model.networks import build
-        from napari_topaz.model.picker import ModelCard, PickerModel
-
-        self.network = with_box(self.network, training_set)
-        try:
-            where = choose_device(self.device)
-        except ValueError as error:
-            raise JobError(str(error)) from error
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.settings.seed)
-            classifier = build(self.network)
-        if self.start is not None:
-            classifier.load_state_dict(self.start.network.state_dict())
-        classifier.to(where)
-        self.learner = Learner(classifier, self.settings)
-        card = ModelCard(
-            network=self.network,
-            preprocess=self.preprocess,
-            train=self.settings,
-            pixel_size=training_set.images[0].prepared.pixel_size,
-            pretrained=origin_of(self.start),
-        )
-        self._model = PickerModel(classifier, card)
-
-    def _learn_from(self, training_set: TrainingSet) -> None:
-        from napari_topaz.model.sampling import Regions
-
-        assert self.learner is not None
-        where = next(self._model.network.parameters()).device
-        ignore = ignore_radius(training_set, self.settings)
-        regions = Regions.from_images(training_set.training, training_set.label_radius, ignore, where)
-        refuse_impossible(self._model.network, regions, self.settings)
-        self.learner.learn_from(regions, prior_of(training_set, self.settings))
-        self._model = self._model.with_card(
-            preprocess=self.preprocess,
-            expected=training_set.expected,
-            prior=training_set.prior,
-            labels=training_set.n_labels,
-            micrographs=len(training_set.images),
-        )
-
-    # -- rounds -----------------------------------------------------------------------------------
-
-    def round(self) -> Iterator[Event]:
-        """Take some steps, where there are any to take, and score what is shown."""
-        losses = self._take_steps()
-        self._loss = sum(losses) / len(losses) if losses else None
-        if self._loss is not None and not math.isfinite(self._loss):
-            raise JobError(f"Learning diverged after {self.step} steps; take a smaller learning rate.")
-        if self.learning:
-            validation = self._validate(self._model, "none")
-            model = self._model.snapshot().with_card(threshold=validation.threshold)
-            yield from self._report(model, validation.judged, "none")
-        else:
-            model = self.finish()
-            yield from self._report(model, self._judged, self.pick.symmetries)
-
-    def _take_steps(self) -> list[float]:
-        assert self.learner is not None
-        most, until = min(SOON if self._soon else ROUND, self.left), time.monotonic() + ROUND_SECONDS
-        losses: list[float] = []
-        while len(losses) < most and (not losses or time.monotonic() < until):
-            # Constant until the last STEPS steps, then a cosine down to nothing.
-            falling = 0.5 * (1 - math.cos(math.pi * min(1.0, self.left / STEPS)))
-            losses.append(float(self.learner.step(self._rate * falling)))
-            self.step += 1
-            self.left -= 1
-        self._soon = False
-        return losses
-
-    def _report(self, model: PickerModel, judged: Judged | None, symmetries: str) -> Iterator[Event]:
-        score_map, picks = None, Picks()
-        try:
-            score_map, picks = self._score(model, symmetries)
-        except (ValueError, OSError) as error:
-            message = f"{self._shown} cannot be scored: {error}"
-            if message not in self._said:
-                self._said.add(message)
-                yield Warned(message)
-        yield RoundDone(
-            step=self.step,
-            loss=self._loss,
-            labels=self._model.card.labels,
-            model=model,
-            score_map=score_map,
-            picks=picks,
-            judged=judged,
-            resting=not self.learning,
-        )
-
-    def _score(self, model: PickerModel, symmetries: str) -> tuple[ScoreMap | None, Picks]:
-        from napari_topaz.jobs.pick import picks_of, score_one
-
-        source = self.sources.get(self._shown or "")
-        if source is None:
-            return None, Picks()
-        prepared = self.cache.prepare(source, self.preprocess)
-        update = {"symmetries": symmetries} | ({"deviation_filter": "off"} if self.learning else {})
-        how = self.pick.model_copy(update=update)
-        where = next(self._model.network.parameters()).device
-        score_map = score_one(prepared, model.to(where), how, masks=self.masks)
-        return score_map, picks_of(score_map, model, how, pixel_size=prepared.pixel_size)
-
-    def _validate(self, model: PickerModel, symmetries: str) -> Validation:
-        """On the micrograph with the most labels, for the threshold: nothing is held out."""
-        training_set = self._set
-        most: LabelledImage = max(training_set.images, key=lambda image: len(image.positives))
-        radius, beta = training_set.particle_radius, self.settings.beta
-        return validate(model, [most], training_set.expected, radius, symmetries=symmetries, beta=beta)
-
-    # -- the end ----------------------------------------------------------------------------------
-
-    def finish(self) -> PickerModel:
-        """Return the model as it should pick: with the threshold of scores averaged over symmetries."""
-        from napari_topaz.model.picker import EpochRecord
-
-        if self._finished is None:
-            validation = self._validate(self._model, self.settings.symmetries)
-            self._judged, self.rests = validation.judged, self.rests + 1
-            record = EpochRecord(
-                epoch=self.rests,
-                step=self.step,
-                loss=self._loss or 0.0,
-                held_out=None,
-                seconds=time.monotonic() - self._began,
-            )
-            self._model = self._model.with_card(history=(*self._model.card.history, record))
-            box = box_edge(self._set)
-            self._finished = self._model.snapshot().with_card(
-                threshold=validation.threshold,
-                best_epoch=self.rests,
-                deviation_box=box,
-                deviation_range=deviation_range(self._set, box),
-            )
-        return self._finished
-
-    def result(self) -> PickerModel | None:
-        """Return the model; None where nothing was learnt."""
-        return self.finish() if self.step else None

@@ -1,0 +1,115 @@
+"""Says what the expected number means: so many circles like those that are drawn, on every micrograph."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_topaz.gui.live import let_go
+from napari_topaz.gui.options import Options
+from napari_topaz.gui.session import Session
+from napari_topaz.picks import Kind
+from napari_topaz.preprocess import downsampling
+from napari_topaz.training_set import ASSUMED_COVERAGE, expected_and_prior
+
+#: Share of the area above which circles could hardly lie side by side (hexagonal packing: 0.907).
+MOST_COVERAGE = 0.9
+
+
+def meaning(
+    options: Options,
+    shape: tuple[int, int],
+    diameter: float,
+    pixel_size: float | None,
+    counted: float | None = None,
+) -> str:
+    """Return one sentence.
+
+    Parameters
+    ----------
+    options : Options
+        Expected number or prior, label radius, downsampling.
+    shape : tuple of int
+        (height, width) of a micrograph, pixels.
+    diameter : float
+        Of the particle, pixels.
+    pixel_size : float or None
+        Å per pixel.
+    counted : float, optional
+        Mean number of labels on complete micrographs.
+
+    Raises
+    ------
+    ValueError
+        Where the downsampling cannot be known.
+    """
+    factor = downsampling(options.preprocess, pixel_size)
+    train = options.train
+    pixels = math.prod(shape) / factor**2
+    expected, prior = expected_and_prior(
+        pixels, diameter / factor, train.expected or counted, train.prior, train.label_radius
+    )
+    circles = f"{'1 circle' if round(expected) == 1 else f'{expected:,.0f} circles'} like these"
+    covered = expected * math.pi * (diameter / 2) ** 2 / math.prod(shape)
+    if covered > MOST_COVERAGE:
+        return f"{circles} do not fit on a micrograph: they would cover {covered:.0%} of it."
+    share = f"{covered:.0%}" if covered >= 0.01 else "less than 1%"
+    pi = f"(π = {prior:.2g})"
+    if train.prior is not None:
+        return f"The prior means about {circles} per micrograph; they cover {share} of it {pi}."
+    if train.expected is None and counted is not None:
+        return f"Not given: about {circles} per micrograph, as on the complete ones {pi}."
+    if train.expected is None:
+        return f"Not given: about {circles} per micrograph are assumed, {ASSUMED_COVERAGE:.0%} of it {pi}."
+    return f"About {circles} per micrograph; they cover {share} of it {pi}."
+
+
+class Meaning(QObject):
+    """Keeps the sentence in a label up to date; `parent` is the dock."""
+
+    def __init__(self, session: Session, label: QLabel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._workspace, self._layers, self._label = session.workspace, session.layers, label
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self.show)
+        workspace = self._workspace
+        links: list[tuple[Any, Any]] = [
+            (workspace.options_changed, self._hurry),
+            (workspace.current_changed, self._hurry),
+            (workspace.files_changed, self._hurry),
+            (workspace.labels_changed, self._hurry),
+            (workspace.decisions.marks.changed, self._hurry),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        parent.destroyed.connect(partial(let_go, links))
+        self._hurry()
+
+    def show(self) -> None:
+        """Show the sentence, where there is something to say."""
+        workspace, picture = self._workspace, self._layers.picture
+        diameter = workspace.diameter()
+        text = ""
+        if picture is not None and diameter is not None:
+            try:
+                text = meaning(
+                    workspace.options, picture.shape, diameter, workspace.pixel_size(), self._counted()
+                )
+            except ValueError:  # lengths are missing still: the hint asks for them
+                text = ""
+        self._label.setText(text)
+        self._label.setVisible(bool(text))
+
+    def _counted(self) -> float | None:
+        complete = self._workspace.decisions.ticks.complete
+        labels = [self._workspace.labels(name).of_kind(Kind.PARTICLE) for name in complete]
+        counts = [len(particles) for particles in labels if len(particles)]
+        return sum(counts) / len(counts) if counts else None
+
+    def _hurry(self, *_: object) -> None:
+        self._soon.start(100)  # when the picture is drawn

@@ -1,0 +1,127 @@
+"""Keeps the models of all trainings by name: to compare them, to use one again, to go back to an epoch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
+
+from napari_topaz.events import EpochDone, Event
+from napari_topaz.gui import tasks
+from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.live import Live, let_go
+from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel
+from napari_topaz.gui.session import Session
+from napari_topaz.gui.training_panel import TrainingPanel
+
+if TYPE_CHECKING:
+    from napari_topaz.gui.actions import Actions
+
+
+class Models(QObject):
+    """The verbs of :class:`ModelsPanel`; `parent` is the dock."""
+
+    def __init__(
+        self,
+        session: Session,
+        job_bar: JobBar,
+        actions: Actions,
+        live: Live,
+        panel: TrainingPanel,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._workspace, self._job_bar = session, session.workspace, job_bar
+        self._shelf, self._panel = session.shelf, panel
+        self._epochs: dict[int, KeptEpoch] = {}
+        self._of_live: KeptModel | None = None
+        actions.training_began.connect(self._begin)
+        actions.training_event.connect(self._note)
+        job_bar.running_changed.connect(self._on_running)
+        live.rested.connect(self._keep_live)
+        live.began_anew.connect(self._forget_live)
+        panel.models.use.connect(self.use)
+        panel.models.rename.connect(self.rename)
+        panel.models.delete.connect(self._shelf.remove)
+        links: list[tuple[Any, Any]] = [
+            (self._shelf.changed, self._show),
+            (self._workspace.model_changed, self._show),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        parent.destroyed.connect(partial(let_go, links))
+        self._show()
+
+    def use(self, kept: KeptModel, epoch: KeptEpoch | None = None) -> None:
+        """Pick with a kept model from now on, or with one of its epochs."""
+        if epoch is not None and epoch.model is not None:
+            snapshot, number, cache = epoch.model, epoch.epoch, self._session.prepared
+            source = self._any_source()
+            self._job_bar.start(
+                f"Going back to epoch {number}",
+                lambda stop: tasks.going_back(snapshot, number, source, cache),
+                on_result=lambda model: self._take(model, f"{kept.name}, epoch {number},"),
+            )
+        elif kept.model is not None:
+            self._take(kept.model, kept.name)
+        elif (path := self._session.model_files.path(kept)) is not None:
+            self._job_bar.start(
+                "Loading the model",
+                lambda stop: tasks.loading_model(path),
+                on_result=lambda model: self._take_loaded(kept, model),
+            )
+
+    def rename(self, kept: KeptModel, name: str) -> None:
+        """Give a kept model another name."""
+        if not self._shelf.rename(kept, name):
+            taken = f"There is a model {name!r} already" if name.strip() else "A model needs a name"
+            self._job_bar.say(f"{taken}; {kept.name} keeps its own.", error=True)
+            self._show()
+
+    def _any_source(self) -> Any:
+        names = [*self._workspace.all_labels, *self._workspace.names]
+        return self._workspace.source(names[0]) if names else None
+
+    def _take_loaded(self, kept: KeptModel, model: Any) -> None:
+        kept.model = model
+        self._take(model, kept.name)
+
+    def _take(self, model: Any, what: str) -> None:
+        pick = self._workspace.options.pick.model_copy(update={"threshold": None})
+        self._workspace.change(pick=pick)  # the scores of another model mean something else
+        self._workspace.set_model(model)
+        self._panel.show_history(model.card.history, model.card.best_epoch)
+        self._job_bar.say(f"{what} is in use.")
+
+    def _begin(self) -> None:
+        self._epochs = {}
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self._epochs[event.epoch] = KeptEpoch(
+                event.epoch, event.step, event.loss, event.held_out, event.model
+            )
+
+    def _on_running(self) -> None:
+        self._panel.models.enable(self._busy())
+        if self._job_bar.running is None and self._epochs and self._workspace.model is not None:
+            epochs, self._epochs = dict(self._epochs), {}
+            self._shelf.put(self._workspace.model, "Model", epochs)
+
+    def _busy(self) -> str | None:
+        running = self._job_bar.running
+        return f"{running} is running: press Stop first, or wait until it is done." if running else None
+
+    def _keep_live(self, model: Any) -> None:
+        if self._of_live in self._shelf.models and self._of_live is not None:
+            self._shelf.renew(self._of_live, model)
+        else:
+            self._of_live = self._shelf.put(model, "Live")
+
+    def _forget_live(self) -> None:
+        self._of_live = None
+
+    def _show(self) -> None:
+        self._panel.models.show_models(self._shelf.models, self._workspace.model)

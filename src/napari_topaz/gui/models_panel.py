@@ -1,0 +1,188 @@
+"""The fold *Models*: kept models and their epochs in a list, and their curves in one plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_topaz.gui.fold import Fold
+from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel
+from napari_topaz.gui.training_plots import SEVERAL, ComparePlot, NamedCurve
+
+#: What a row is.
+ROLE = Qt.ItemDataRole.UserRole
+USE = "Pick with this model from now on; for an epoch: go back to it."
+RENAME = "Give the model another name (or double-click it)."
+DELETE = "Take the model off the list and remove its file."
+CHOOSE = "Choose a model in the list first."
+
+
+class ModelsPanel(QWidget):
+    """List, buttons and plot of the kept models.
+
+    Signals
+    -------
+    use(KeptModel, KeptEpoch or None)
+        She wants this model, or an epoch of it.
+    rename(KeptModel, str)
+        She typed another name.
+    delete(KeptModel)
+        She does not want it any more.
+    """
+
+    use = Signal(object, object)
+    rename = Signal(object, str)
+    delete = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.fold = Fold("Models")
+        self.list = QTreeWidget()
+        self.list.setObjectName("models")
+        self.list.setHeaderLabels(["Model", "Labels", "AP", "Epoch"])
+        self.list.headerItem().setToolTip(2, "Average precision on held-out labels.")
+        self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.list.setFixedHeight(110)
+        header = self.list.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.itemSelectionChanged.connect(self._look)
+        self.list.itemChanged.connect(self._edited)
+        self.list.itemDoubleClicked.connect(self._double_clicked)
+        self.plot = ComparePlot()
+        self.use_button, self.rename_button, self.delete_button = (
+            QPushButton(text) for text in ("Use", "Rename", "Delete")
+        )
+        self.use_button.clicked.connect(self._use)
+        self.rename_button.clicked.connect(self._edit)
+        self.delete_button.clicked.connect(lambda: self.delete.emit(self._chosen()[0]))
+        row = QWidget()
+        buttons = QHBoxLayout(row)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        for button in (self.use_button, self.rename_button, self.delete_button):
+            buttons.addWidget(button)
+        for widget in (self.list, row, self.plot):
+            self.fold.add(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.fold)
+        self._busy: str | None = None
+        self._shown: list[KeptModel] = []
+        self.show_models([], None)
+
+    def show_models(self, models: Sequence[KeptModel], used: Any) -> None:
+        """List models, the newest first, and mark the one in use; what is chosen stays chosen."""
+        chosen, _ = self._chosen()
+        unfolded = {id(self._kept(i)) for i in self._items() if i.isExpanded()}
+        self._shown = list(reversed(models))
+        blocked = self.list.blockSignals(True)
+        self.list.clear()
+        for n, kept in enumerate(self._shown):
+            item = _model_item(kept, SEVERAL[n % len(SEVERAL)])
+            self.list.addTopLevelItem(item)
+            for epoch in kept.epochs:
+                item.addChild(_epoch_item(epoch, used))
+            _mark(item, used is not None and used is kept.model)
+            item.setExpanded(id(kept) in unfolded)
+            if kept is chosen:
+                self.list.setCurrentItem(item)
+        self.list.blockSignals(blocked)
+        self.fold.button.setText(f"Models ({len(models)})" if len(models) else "Models")
+        self._look()
+
+    def enable(self, busy: str | None) -> None:
+        """Say why no model can be taken now; None where one can."""
+        self._busy = busy
+        self._look()
+
+    def _look(self) -> None:
+        kept, epoch = self._chosen()
+        lost = "The snapshots of earlier sessions are gone; their figures are left."
+        gone = lost if epoch is not None and epoch.model is None else None
+        for button, reason, tip in (
+            (self.use_button, self._busy or gone, USE),
+            (self.rename_button, None, RENAME),
+            (self.delete_button, None, DELETE),
+        ):
+            reason = CHOOSE if kept is None else reason
+            button.setEnabled(reason is None)
+            button.setToolTip(reason or tip)
+        self.use_button.setText("Use" if epoch is None else f"Back to epoch {epoch.epoch}")
+        self.plot.show_curves([_curve(k, chosen=k is kept) for k in self._shown])
+
+    def _items(self) -> list[QTreeWidgetItem]:
+        return [self.list.topLevelItem(n) for n in range(self.list.topLevelItemCount())]
+
+    def _kept(self, item: QTreeWidgetItem) -> KeptModel:
+        return item.data(0, ROLE)  # type: ignore[no-any-return]
+
+    def _chosen(self) -> tuple[KeptModel | None, KeptEpoch | None]:
+        items = self.list.selectedItems()
+        if not items:
+            return None, None
+        above = items[0].parent()
+        return (self._kept(items[0]), None) if above is None else (self._kept(above), items[0].data(0, ROLE))
+
+    def _use(self) -> None:
+        self.use.emit(*self._chosen())
+
+    def _edit(self) -> None:
+        item = self.list.selectedItems()[0]
+        self.list.editItem(item if item.parent() is None else item.parent(), 0)
+
+    def _double_clicked(self, item: QTreeWidgetItem, column: int) -> None:
+        if item.parent() is None and column == 0:
+            self.list.editItem(item, 0)
+
+    def _edited(self, item: QTreeWidgetItem, column: int) -> None:
+        if item.parent() is None and column == 0:
+            self.rename.emit(self._kept(item), item.text(0))
+
+
+def _model_item(kept: KeptModel, colour: str) -> QTreeWidgetItem:
+    item = QTreeWidgetItem([kept.name, str(kept.labels), _figure(kept.held_out), str(kept.epoch)])
+    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+    item.setData(0, ROLE, kept)
+    item.setForeground(0, QColor(colour))
+    item.setToolTip(0, f"{kept.name}: {len(kept.epochs)} epochs; unfold it to go back to one.")
+    return item
+
+
+def _epoch_item(epoch: KeptEpoch, used: Any) -> QTreeWidgetItem:
+    item = QTreeWidgetItem([f"loss {epoch.loss:.3f}", "", _figure(epoch.held_out), str(epoch.epoch)])
+    item.setData(0, ROLE, epoch)
+    if epoch.model is None:
+        item.setForeground(0, QColor("#7a828c"))
+    _mark(item, used is not None and used is epoch.model)
+    return item
+
+
+def _mark(item: QTreeWidgetItem, used: bool) -> None:
+    font = item.font(0)
+    font.setBold(used)
+    item.setFont(0, font)
+
+
+def _figure(held_out: float | None) -> str:
+    return "–" if held_out is None else f"{held_out:.2f}"
+
+
+def _curve(kept: KeptModel, *, chosen: bool) -> NamedCurve:
+    judged = [(e.step, e.held_out) for e in kept.epochs if e.held_out is not None]
+    if judged:
+        return NamedCurve(kept.name, judged, True, chosen)
+    return NamedCurve(kept.name, [(e.step, e.loss) for e in kept.epochs], False, chosen)

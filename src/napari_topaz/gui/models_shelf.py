@@ -1,0 +1,197 @@
+"""Models that are kept by name, with the epochs of their trainings. No Qt."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+if TYPE_CHECKING:
+    from napari_topaz.model.picker import PickerModel
+
+#: Epochs of a model that can be gone back to, as long as the window is open; of more, every other one goes.
+MOST_EPOCHS = 24
+#: Files of kept models, in the folder of the session's models.
+_FILE = re.compile(r"kept_[0-9a-f]{8}\.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class KeptEpoch:
+    """A snapshot of a training.
+
+    Attributes
+    ----------
+    epoch, step : int
+    loss : float
+    held_out : float or None
+        Average precision on held-out labels.
+    model : PickerModel or None
+        None where only the figures are left: snapshots do not outlive the window.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    held_out: float | None
+    model: PickerModel | None = None
+
+
+@dataclass(eq=False)
+class KeptModel:
+    """A model under its name.
+
+    Attributes
+    ----------
+    name : str
+    labels : int
+        It learnt from so many.
+    epoch : int
+        The one that is kept.
+    held_out : float or None
+        Average precision of that epoch on held-out labels.
+    epochs : list of KeptEpoch
+    model : PickerModel or None
+        None where it is in a file only.
+    file : str
+        Name in the folder of the session's models, whether it is written already or not.
+    """
+
+    name: str
+    labels: int
+    epoch: int
+    held_out: float | None
+    epochs: list[KeptEpoch] = field(default_factory=list)
+    model: PickerModel | None = None
+    file: str = field(default_factory=lambda: f"kept_{secrets.token_hex(4)}.safetensors")
+
+
+class Shelf:
+    """All kept models, the oldest first.
+
+    Signals
+    -------
+    changed
+        A model came, went, or has another name.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self.models: list[KeptModel] = []
+        #: Files of models that were taken off.
+        self.unwanted: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def put(
+        self, model: PickerModel, what: str = "Model", epochs: Mapping[int, KeptEpoch] | None = None
+    ) -> KeptModel:
+        """Keep the result of a training; it gets a name that no other one has."""
+        card = model.card
+        snapshots = epochs or {}
+        history = [
+            KeptEpoch(r.epoch, r.step, r.loss, r.held_out, getattr(snapshots.get(r.epoch), "model", None))
+            for r in card.history
+        ]
+        kept = KeptModel(
+            name=self._free(what),
+            labels=card.labels,
+            epoch=card.best_epoch,
+            held_out=next((e.held_out for e in history if e.epoch == card.best_epoch), None),
+            epochs=_thinned(history),
+            model=model,
+        )
+        self.models.append(kept)
+        self.changed.emit()
+        return kept
+
+    def renew(self, kept: KeptModel, model: PickerModel) -> None:
+        """Have a model that has learnt more in place of an older state of it."""
+        newer = Shelf()
+        fresh = newer.put(model)
+        kept.model, kept.labels, kept.epoch, kept.epochs = model, fresh.labels, fresh.epoch, fresh.epochs
+        self.unwanted.append(kept.file)
+        kept.file = fresh.file
+        self.changed.emit()
+
+    def rename(self, kept: KeptModel, name: str) -> bool:
+        """Give a model another name; False where it is empty or taken, so that the old one stays."""
+        name = " ".join(name.split())
+        if not name or any(other.name == name for other in self.models if other is not kept):
+            return False
+        if name != kept.name:
+            kept.name = name
+            self.changed.emit()
+        return True
+
+    def remove(self, kept: KeptModel) -> None:
+        """Take a model off."""
+        self.models.remove(kept)
+        self.unwanted.append(kept.file)
+        self.changed.emit()
+
+    def _free(self, what: str) -> str:
+        names = {kept.name for kept in self.models}
+        n = 1
+        while f"{what} {n}" in names:
+            n += 1
+        return f"{what} {n}"
+
+    # -- what a session has of it -----------------------------------------------------------------
+
+    def plain(self) -> dict[str, Any]:
+        """Return what can be written as JSON: names, figures and files."""
+        return {
+            "models": [
+                {
+                    "name": kept.name,
+                    "file": kept.file,
+                    "labels": kept.labels,
+                    "epoch": kept.epoch,
+                    "held_out": kept.held_out,
+                    "epochs": [[e.epoch, e.step, e.loss, e.held_out] for e in kept.epochs],
+                }
+                for kept in self.models
+            ]
+        }
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Have what :meth:`plain` described in place of all models.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            Where it makes no sense.
+        """
+        models = [_restored(entry) for entry in values.get("models", [])]
+        self.models, self.unwanted = models, []
+        self.changed.emit()
+
+
+def _restored(entry: Mapping[str, Any]) -> KeptModel:
+    file = str(entry["file"])
+    if not _FILE.fullmatch(file):  # never a path that leads elsewhere
+        raise ValueError(f"{file!r} is no name of a kept model.")
+    return KeptModel(
+        name=str(entry["name"]),
+        labels=int(entry["labels"]),
+        epoch=int(entry["epoch"]),
+        held_out=_number(entry["held_out"]),
+        epochs=[KeptEpoch(int(e), int(s), float(loss), _number(ap)) for e, s, loss, ap in entry["epochs"]],
+        file=file,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _thinned(epochs: list[KeptEpoch]) -> list[KeptEpoch]:
+    while len(epochs) > MOST_EPOCHS:
+        epochs = epochs[-1::-2][::-1]  # the last one stays
+    return epochs

@@ -1,0 +1,355 @@
+"""In a real window: the model learns while she clicks, and whatever she does, never two work at once."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.qt.threading import WorkerBase
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+torch = pytest.importorskip("torch")
+
+from napari_topaz.events import JobError, Started, Warned  # noqa: E402
+from napari_topaz.files import find_micrographs  # noqa: E402
+from napari_topaz.gui import tasks  # noqa: E402
+from napari_topaz.gui.main import ParticlePicker  # noqa: E402
+from napari_topaz.gui.session import session_of  # noqa: E402
+from napari_topaz.jobs.live_run import RoundDone  # noqa: E402
+from napari_topaz.model.networks import build  # noqa: E402
+from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
+from napari_topaz.picks import Kind, Picks  # noqa: E402
+from napari_topaz.score_map import ScoreMap  # noqa: E402
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
+from worlds import DIAMETER, make_world  # noqa: E402
+
+pytestmark = pytest.mark.gui
+SMALL = NetworkSettings(architecture="conv31", width=3, batch_norm=False)
+
+
+class Crowd:
+    """Counts jobs that are at work, and remembers the most at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.started = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.now, self.started = self.now + 1, self.started + 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+class Pretended:
+    """Jobs that learn nothing, but tell what a live training and a training tell."""
+
+    def __init__(self) -> None:
+        self.crowd = Crowd()
+        self.wishes: list[Any] = []
+        self.starts: list[Any] = []
+        self.warn: str | None = None
+        self.error: Exception | None = None
+
+    def live(self, sources, options, newest, stop, cache, start=None, ticks=None):
+        with self.crowd:
+            self.starts.append(start)
+            yield Started("Preparing micrographs", 1)
+            model, step = start, 0
+            while not stop.is_set():
+                wish = newest.take(0.01)
+                if wish is None:
+                    continue
+                if self.error is not None:
+                    raise self.error
+                if self.warn is not None:
+                    yield Warned(self.warn)
+                self.wishes.append(wish)
+                labels = sum(map(len, wish.labels.values()))
+                if model is None or model.card.labels != labels:
+                    step, model = step + 10, a_model(labels)
+                logits = np.full((60, 80), float(labels), np.float32)
+                score_map = ScoreMap(wish.shown, logits, (4.0, 4.0), 1, (240, 320))
+                yield RoundDone(step, 0.5, labels, model, score_map, Picks([[5, 5]], [9.0]), None, True)
+            time.sleep(0.1)  # a round that was begun
+            return model
+
+    def training(self, sources, labels, options, stop, cache, start=None, ticks=None):
+        with self.crowd:
+            yield Started("Training", 1)
+            time.sleep(0.1)
+            return a_model(1000)
+
+    def picking(self, sources, model, options, skip, stop):
+        with self.crowd:
+            yield Started("Picking", 1)
+            time.sleep(0.05)
+            return {}
+
+
+def a_model(labels: int) -> PickerModel:
+    card = ModelCard(
+        network=SMALL, preprocess=PreprocessSettings(diameter=DIAMETER), train=TrainSettings(), labels=labels
+    )
+    return PickerModel(build(SMALL).eval(), card)
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    pretended = Pretended()
+    monkeypatch.setattr(tasks, "learning_live", pretended.live)
+    monkeypatch.setattr(tasks, "training", pretended.training)
+    monkeypatch.setattr(tasks, "picking", pretended.picking)
+    return pretended
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable) -> Iterator:
+    viewer = make_napari_viewer()
+    yield viewer
+    WorkerBase.await_workers(5000)
+
+
+@pytest.fixture
+def dock(viewer, qtbot: QtBot, tmp_path: Path) -> Iterator[ParticlePicker]:
+    """Three micrographs with drawn particles, and the diameter."""
+    _, dock = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
+    folder = tmp_path / "micrographs"
+    folder.mkdir()
+    dock.truth = {n: p.yx for n, p in make_world(folder, 3).truth.items()}
+    (folder / "truth.star").unlink()
+    dock.opening.open_paths([folder])
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_0", timeout=20_000)
+    dock.workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER, particle_pixels=16))
+    behind = dock.job_bar.behind
+    yield dock
+    with contextlib.suppress(RuntimeError):  # the dock is closed already
+        behind.stop(drop=True)
+
+
+def click(dock: ParticlePicker, *which: int, name: str = "mic_0") -> None:
+    for k in which:
+        dock.workspace.label(name, dock.truth[name][[k]], Kind.PARTICLE)
+
+
+def go_live(qtbot: QtBot, dock: ParticlePicker, jobs: Pretended, labels: int = 5) -> None:
+    click(dock, *range(labels))
+    dock.training.live.setChecked(True)
+    qtbot.waitUntil(lambda: learnt(dock) == labels)
+
+
+def learnt(dock: ParticlePicker) -> int | None:
+    model = dock.workspace.model
+    return None if model is None else model.card.labels
+
+
+def still(qtbot: QtBot, dock: ParticlePicker) -> None:
+    """Wait until nothing is at work any more."""
+    qtbot.waitUntil(lambda: not dock.job_bar.behind.busy and dock.job_bar.running is None)
+    qtbot.wait(50)
+
+
+def test_it_waits_for_the_fifth_label_and_then_learns_from_every_click(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    dock.training.live.setChecked(True)
+    click(dock, 0, 1, 2, 3)
+    qtbot.waitUntil(lambda: "1 more label." in dock.training.summary.text())
+    assert jobs.crowd.started == 0
+    viewer.layers["labels"].add(dock.truth["mic_0"][4])
+    qtbot.waitUntil(lambda: learnt(dock) == 5)
+    assert viewer.layers["heat map"].data[0, 0] == 5
+    assert len(viewer.layers["picks"].data) == 1
+    assert "rests until the next label · 5 labels" in dock.training.summary.text()
+    viewer.layers["labels"].add(dock.truth["mic_0"][5])
+    qtbot.waitUntil(lambda: learnt(dock) == 6)
+    assert viewer.layers["heat map"].data[0, 0] == 6
+    assert jobs.crowd.started == 1  # the same job goes on
+    assert dock.training.button.isEnabled()
+
+
+def test_another_micrograph_is_scored_though_nothing_is_learnt(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    model = dock.workspace.model
+    dock.workspace.step(1)
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_1" and viewer.layers["heat map"].data.shape == (60, 80))
+    assert [wish.shown for wish in jobs.wishes] == ["mic_0", "mic_1"]
+    assert dock.workspace.model is model
+    assert dock.workspace.is_picked("mic_0")
+    assert dock.workspace.is_picked("mic_1")
+
+
+def test_fewer_than_five_labels_end_it_and_the_fifth_begins_it_again(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    model = dock.workspace.model
+    dock.workspace.undo()
+    still(qtbot, dock)
+    assert dock.workspace.model is model
+    assert "1 more label." in dock.training.summary.text()
+    click(dock, 6)
+    qtbot.waitUntil(lambda: jobs.crowd.started == 2)
+    assert jobs.starts == [None, model]
+
+
+def test_train_comes_after_it_never_beside_it_and_the_next_click_goes_on(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    qtbot.waitUntil(dock.training.button.isEnabled)
+    qtbot.mouseClick(dock.training.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: learnt(dock) == 1000)
+    still(qtbot, dock)
+    assert jobs.crowd.most == 1
+    assert jobs.crowd.started == 2  # no news: the trained model stays as it is
+    click(dock, 7)
+    qtbot.waitUntil(lambda: jobs.crowd.started == 3)
+    assert jobs.starts[-1].card.labels == 1000
+    assert jobs.crowd.most == 1
+
+
+def test_picks_of_all_are_not_forgotten_by_a_live_training(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    qtbot.waitUntil(dock.picks.pick_button.isEnabled)
+    qtbot.mouseClick(dock.picks.pick_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: jobs.crowd.started == 2)
+    still(qtbot, dock)
+    assert learnt(dock) == 5
+    assert dock.workspace.is_picked("mic_0")
+    assert jobs.crowd.most == 1
+
+
+def test_any_other_job_waits_until_its_thread_is_free(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    results: list[int] = []
+
+    def job(stop):
+        with jobs.crowd:
+            yield Started("Saving")
+            return 1
+
+    assert dock.job_bar.start("Saving", job, on_result=results.append)
+    assert dock.job_bar.running == "Saving"
+    assert not results
+    qtbot.waitUntil(lambda: results == [1])
+    assert jobs.crowd.most == 1
+    assert learnt(dock) == 5
+
+
+def test_switched_off_it_hands_over_what_it_learnt(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    dock.training.live.setChecked(False)
+    still(qtbot, dock)
+    assert learnt(dock) == 5
+    click(dock, 8)
+    qtbot.wait(100)
+    assert jobs.crowd.started == 1
+
+
+def test_an_error_is_said_once_and_it_is_off(qtbot: QtBot, dock: ParticlePicker, jobs: Pretended) -> None:
+    jobs.error = JobError("All labels lie under masks; hide less.")
+    click(dock, 0, 1, 2, 3, 4)
+    dock.training.live.setChecked(True)
+    qtbot.waitUntil(lambda: "hide less" in dock.job_bar.message)
+    assert not dock.training.live.isChecked()
+    jobs.error = None
+    click(dock, 5)
+    qtbot.wait(100)
+    assert jobs.crowd.started == 1
+    assert dock.training.button.isEnabled()
+
+
+def test_a_changed_option_begins_it_anew_from_the_present_model(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    dock.workspace.change(train=TrainSettings(expected=50))
+    qtbot.waitUntil(lambda: jobs.crowd.started == 2)
+    assert jobs.crowd.most == 1
+    dock.workspace.change(pick=dock.workspace.options.pick.model_copy(update={"threshold": 1.0}))
+    qtbot.wait(600)
+    assert jobs.crowd.started == 2  # the threshold is no matter of learning
+
+
+def test_another_folder_drops_it_and_leaves_its_model_alone(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended, tmp_path: Path
+) -> None:
+    go_live(qtbot, dock, jobs)
+    model = dock.workspace.model
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("mic_0", "mic_9"):  # one of them is called like one before
+        shutil.copyfile(tmp_path / "micrographs" / "mic_1.mrc", other / f"{name}.mrc")
+    dock.opening.open_paths([other])
+    qtbot.waitUntil(lambda: dock.workspace.names == ["mic_0", "mic_9"])
+    still(qtbot, dock)
+    assert jobs.crowd.started == 1
+    assert dock.workspace.model is model
+    assert dock.training.live.isChecked()
+    click(dock, 0, 1, 2, 3, 4)
+    qtbot.waitUntil(lambda: jobs.crowd.started == 2)
+
+
+def test_the_dock_can_be_closed_while_it_learns(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    viewer.window.remove_dock_widget(dock)
+    dock.close()
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: jobs.crowd.now == 0)
+    session_of(viewer).workspace.label("mic_0", np.float32([[100, 100]]), Kind.PARTICLE)
+    _, again = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
+    assert not again.training.live.isChecked()
+    assert len(again.workspace.labels("mic_0")) == 6
+    assert jobs.crowd.started == 1
+
+
+def test_the_labels_layer_may_go(qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended) -> None:
+    go_live(qtbot, dock, jobs)
+    viewer.layers["labels"].locked = False
+    viewer.layers.remove("labels")
+    viewer.layers.remove("heat map")
+    click(dock, 5)
+    qtbot.waitUntil(lambda: learnt(dock) == 6)
+    assert len(dock.workspace.labels("mic_0")) == 6
+
+
+@pytest.mark.slow
+def test_a_real_one_learns_from_clicks_in_the_picture(qtbot: QtBot, viewer, dock: ParticlePicker) -> None:
+    torch.manual_seed(0)
+    dock.workspace.change(network=NetworkSettings(architecture="conv31", width=8))
+    dock.training.live.setChecked(True)
+    for yx in dock.truth["mic_0"][:6]:
+        viewer.layers["labels"].add(yx)
+    rested = "rests until the next label · {} labels"
+    qtbot.waitUntil(lambda: rested.format(6) in dock.training.summary.text(), timeout=60_000)
+    before = viewer.layers["heat map"].data.copy()
+    (find_micrographs([dock.workspace.source("mic_0").path.parent])[2].path).unlink()  # a disk fault
+    viewer.layers["labels"].add(dock.truth["mic_0"][6])
+    qtbot.waitUntil(lambda: rested.format(7) in dock.training.summary.text(), timeout=60_000)
+    assert not np.array_equal(before, viewer.layers["heat map"].data)
+    assert dock.workspace.is_picked("mic_0")
+    click(dock, 0, 1, name="mic_2")
+    qtbot.waitUntil(lambda: "mic_2" in dock.job_bar.message, timeout=60_000)
+    assert dock.training.live.isChecked()
