@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from napari_topaz.picks import Picks
 
-
 #: Histograms and curves in events.
 FloatArray = NDArray[np.floating]
 

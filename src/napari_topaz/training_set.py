@@ -191,14 +191,13 @@ def build_training_set(
     pixels = float(np.mean([i.pixels for i in images]))
     counted = [len(i.positives) for i in images if i.complete and len(i.positives)]
     assumed = expected is None and prior is None and not counted
-    if prior is not None:
-        expected = prior * pixels / disc_pixels(label_radius)
-    elif expected is None and counted:
+    if expected is None and prior is None and counted:
         labelled = max((len(i.positives) for i in images if not i.complete), default=0)
         expected = max(float(np.mean(counted)), labelled)
-    elif expected is None:
-        labelled = max(len(i.positives) for i in images)
-        expected = max(ASSUMED_COVERAGE * pixels / (np.pi * (diameter / 2) ** 2), 1.25 * labelled)
+    else:
+        expected, _ = expected_and_prior(pixels, diameter, expected, prior, label_radius)
+        if assumed:
+            expected = max(expected, 1.25 * max(len(i.positives) for i in images))
     return TrainingSet(
         images=images,
         held_out=_choose_held_out(images, held_out, seed),
@@ -207,6 +206,32 @@ def build_training_set(
         expected=float(expected),
         assumed=assumed,
     )
+
+
+def expected_and_prior(
+    pixels: float,
+    diameter: float,
+    expected: float | None = None,
+    prior: float | None = None,
+    label_radius: float | None = None,
+) -> tuple[float, float]:
+    """Return the expected number of particles and π, each from the other; both assumed where both are None.
+
+    Parameters
+    ----------
+    pixels : float
+        Of a preprocessed micrograph.
+    diameter : float
+        Of the particle, in preprocessed pixels.
+    expected, prior, label_radius : float, optional
+        As in :func:`build_training_set`.
+    """
+    region = disc_pixels(default_label_radius(diameter) if label_radius is None else label_radius)
+    if prior is not None:
+        return prior * pixels / region, prior
+    if expected is None:
+        expected = ASSUMED_COVERAGE * pixels / (np.pi * (diameter / 2) ** 2)
+    return float(expected), min(0.5, expected * region / pixels)
 
 
 def default_label_radius(diameter: float) -> float:
