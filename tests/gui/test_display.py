@@ -103,3 +103,32 @@ def test_pictures_never_show_another_micrograph_in_memory() -> None:
         assert pictures.get(one, RAW, 2.0).result(timeout=10).name == one.name
         del one
     pictures.close()
+
+
+def test_binning_contrast_and_inversion_are_hers() -> None:
+    micrograph = Micrograph("a", np.random.default_rng(0).normal(7, 1, (200, 300)).astype("f4"))
+    usual = picture_of(micrograph, RAW, 1.0)
+    assert picture_of(micrograph, RAW.model_copy(update={"binning": 3}), 1.0).bin == 3
+    hard = RAW.model_copy(update={"black": 20.0, "white": 5.0})
+    low, high = picture_of(micrograph, hard, 1.0).limits
+    assert np.mean(usual.pixels < low) == pytest.approx(0.20, abs=0.01)
+    assert np.mean(usual.pixels > high) == pytest.approx(0.05, abs=0.01)
+    other = picture_of(micrograph, hard.model_copy(update={"invert": True}), 1.0)
+    assert other.inverted
+    assert np.mean(other.pixels < other.limits[0]) == pytest.approx(0.05, abs=0.01)  # these are white now
+    np.testing.assert_array_equal(other.pixels, usual.pixels)
+    assert usual.span == (usual.pixels.min(), usual.pixels.max())
+
+
+def test_high_pass_evens_the_ice() -> None:
+    ramp = np.linspace(0, 50, 300, dtype=np.float32) + np.random.default_rng(0).normal(0, 1, (200, 300))
+    even = picture_of(Micrograph("a", ramp), DisplaySettings(low_pass=0, high_pass=60), 1.0).pixels
+    assert abs(even[:, :50].mean() - even[:, -50:].mean()) < 0.5
+    assert even.std() < 1.5
+
+
+def test_the_picture_never_touches_the_micrograph() -> None:
+    pixels = np.random.default_rng(0).normal(7, 1, (200, 300)).astype(np.float32)
+    kept = pixels.copy()
+    picture_of(Micrograph("a", pixels), DisplaySettings(high_pass=100, binning=1, invert=True), 1.0)
+    np.testing.assert_array_equal(pixels, kept)

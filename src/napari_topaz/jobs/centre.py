@@ -61,7 +61,8 @@ def centre_labels(
     Raises
     ------
     JobError
-        With fewer than 3 labelled particles, or where lengths are not known.
+        With fewer than 3 labelled particles, where lengths are not known, or where that micrograph
+        cannot be read.
     """
     particles = {n: labels[n].yx[labels[n].kinds == Kind.PARTICLE] for n in labels}
     labelled = [source for source in sources if len(particles.get(source.name, ()))]
@@ -72,6 +73,8 @@ def centre_labels(
     prepared = yield from prepare_all(labelled, settings, stop=stop, cache=cache)
     own = labels.get(name, Picks())
     if name not in {each.name for each in prepared}:
+        if len(particles.get(name, ())) and not (stop is not None and stop.is_set()):
+            raise JobError(f"{name} could not be read, or its pixel size (Å/px) is not known; type it.")
         return own
     moved = _moved(prepared, particles, settings.diameter)[name]
     yx = own.yx.copy()
