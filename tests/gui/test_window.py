@@ -194,7 +194,7 @@ def test_the_labels_layer_can_be_deleted_and_brought_back(
 
 
 def endless(stopped: list[bool]) -> Callable:
-    def job(sources, labels, options, stop, cache, start):
+    def job(sources, labels, options, stop, *more):
         yield Started("Training", 1000)
         for step in range(1000):
             if stop.is_set():
@@ -240,7 +240,7 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
         logits = np.zeros((8, 8), np.float32)
         return ScoreMap(source.name, logits, (64, 64), 1, (512, 512)), Picks([[5, 5]], [len(scored)])
 
-    def train(sources, labels, options, stop, cache, start):
+    def train(sources, labels, options, stop, *more):
         yield Started("Training", 3)
         for epoch in (1, 2, 3):
             yield EpochDone(epoch, 3, epoch, 1.0, 0.5, True, 1.0, model)

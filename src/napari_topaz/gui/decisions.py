@@ -34,12 +34,18 @@ class Decisions:
 
     def is_excluded(self, name: str) -> bool:
         """Whether a micrograph is neither trained on, nor picked, nor saved."""
-        return self.marks.has(name, Mark.EXCLUDED)
+        return name in self.marks.excluded
 
     @property
     def in_use(self) -> list[Source]:
         """Micrographs that are not excluded."""
-        return [source for name, source in self._workspace.list.of.items() if not self.is_excluded(name)]
+        excluded = self.marks.excluded
+        return [source for name, source in self._workspace.list.of.items() if name not in excluded]
+
+    @property
+    def names_in_use(self) -> set[str]:
+        """Their names."""
+        return self._workspace.list.of.keys() - self.marks.excluded
 
     def put(self, names: Collection[str], mark: Mark, *, on: bool) -> None:
         """Give a mark to micrographs, or take it from them; :meth:`Workspace.undo` takes that back."""
@@ -49,10 +55,15 @@ class Decisions:
             back, forth = partial(self.marks.restore, before), partial(self.marks.restore, after)
             self._workspace.history.note(back, forth)
 
+    def toggle(self, mark: Mark) -> None:
+        """Give a mark to the micrograph that is shown, or take it from it."""
+        if (name := self._workspace.current) is not None:
+            self.put([name], mark, on=not self.marks.has(name, mark))
+
     @property
     def ticks(self) -> Ticks:
         """What is known about whole micrographs in use; labels of particles gainsay that there are none."""
-        names = [source.name for source in self.in_use]
+        names = self.names_in_use
         empty = self.marks.among(names, Mark.EMPTY)
         return Ticks(
             complete=self.marks.among(names, Mark.COMPLETE),

@@ -35,20 +35,25 @@ class Guide:
     take: str | None
 
 
-def guide(workspace: Workspace, running: str | None) -> Guide:
-    """Look at the workspace and at what runs (None where nothing does) and give advice."""
+def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> Guide:
+    """Look at the workspace and at what runs (None where nothing does) and give advice.
+
+    `live`: a model learns by itself behind whatever runs.
+    """
     busy = f"{running} is running: press Stop first, or wait until it is done." if running else None
-    no_files = None if workspace.sources else "Open micrographs first."
+    no_files = _why_none(workspace)
     no_model = None if workspace.model is not None else "Train a model first, or load one."
     # Asked after every change: results of thousands of micrographs must not be put together for it.
-    some = any(workspace.is_picked(n) or len(workspace.labels(n)) for n in workspace.names)
+    some = bool(workspace.all_labels) or workspace.unpicked < len(workspace.decisions.names_in_use)
     nothing = None if some else "There is nothing to save yet: label particles or train a model."
     next_step, emphasis = _next_step(workspace, running)
+    if live and emphasis == "train":
+        next_step, emphasis = "Live learns from every click: correct what it gets wrong.", None
     no_suggestions = busy or no_files or _why_no_diameter(workspace)
     return Guide(
         next_step=next_step,
         emphasis=emphasis,
-        label=no_files,
+        label=None if workspace.list.of else no_files,
         train=busy or no_files or _why_not_train(workspace),
         pick=busy or no_files or no_model or _why_no_lengths(workspace) or _why_all_picked(workspace),
         save=busy or no_files or nothing,
@@ -59,6 +64,15 @@ def guide(workspace: Workspace, running: str | None) -> Guide:
         suggest_template=no_suggestions or _why_no_template(workspace),
         take=no_files or _why_nothing_to_take(workspace),
     )
+
+
+def _why_none(workspace: Workspace) -> str | None:
+    """Why there is no micrograph to work on."""
+    if not workspace.list.of:
+        return "Open micrographs first."
+    if not workspace.decisions.names_in_use:
+        return "All micrographs are excluded; take one back (key E, or the right mouse button in the list)."
+    return None
 
 
 def particles(workspace: Workspace) -> int:
@@ -94,8 +108,9 @@ def _why_nothing_to_take(workspace: Workspace) -> str | None:
 
 
 def _why_all_picked(workspace: Workspace) -> str | None:
-    done = all(map(workspace.is_picked, workspace.names))
-    return "All micrographs are picked with this model; the threshold still counts." if done else None
+    if workspace.unpicked:
+        return None
+    return "All micrographs are picked with this model; the threshold still counts."
 
 
 def _why_not_train(workspace: Workspace) -> str | None:
@@ -109,8 +124,10 @@ def _why_not_train(workspace: Workspace) -> str | None:
 
 
 def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | None]:
-    if not workspace.sources:
+    if not workspace.list.of:
         return "Open a folder of micrographs, or try File ▸ Open Sample ▸ Simulated micrographs.", "open"
+    if (reason := _why_none(workspace)) is not None:
+        return reason, None
     if running == "Training":
         return (
             "Watch heat map and picks improve; press Stop when they look right, to keep them.",
@@ -137,14 +154,13 @@ def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
     labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
     if n < ENOUGH_LABELS:
         return f"Click {ENOUGH_LABELS - n} more particles, or press Train already.", None
-    if labelled == 1 and len(workspace.sources) > 1:
+    if labelled == 1 and len(workspace.list.of) > 1:
         return "Press Train; or label some on the next micrograph (key N) too, which is safer.", "train"
     return "Press Train.", "train"
 
 
 def _next_step_with_model(workspace: Workspace) -> tuple[str, str | None]:
-    picked = sum(map(workspace.is_picked, workspace.names))
-    if picked < len(workspace.sources):
+    if workspace.unpicked:
         return (
             "Drag the threshold until the circles look right, then press Pick all; "
             "or correct picks and train again."

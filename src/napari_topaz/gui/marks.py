@@ -55,11 +55,14 @@ class MarkBook:
 
     def __init__(self, saved: Mapping[str, str] | None = None) -> None:
         self._of: dict[str, frozenset[str]] = {}
+        #: Names of those that are excluded, open or not; asked for after every click.
+        self.excluded: frozenset[str] = frozenset()
         self.begin(saved or {})
 
     def begin(self, saved: Mapping[str, str]) -> None:
         """Have these in place of all others; nothing is told."""
         self._of = {name: _consistent(words.split()) for name, words in saved.items()}
+        self.excluded = self.among(self._of, Mark.EXCLUDED)
 
     @property
     def saved(self) -> dict[str, str]:
@@ -89,6 +92,7 @@ class MarkBook:
         """Give micrographs exactly these marks."""
         if words:
             self._of |= words
+            self.excluded = self.excluded - words.keys() | self.among(words, Mark.EXCLUDED)
             self.changed.emit(frozenset(words))
 
     def see(self, name: str) -> None:

@@ -14,9 +14,10 @@ from napari_topaz.files.errors import FileError
 from napari_topaz.files.session_places import micrographs_of
 from napari_topaz.gui.display import Picture
 from napari_topaz.gui.job_bar import Latest, explain
+from napari_topaz.gui.listing import Listing
 from napari_topaz.gui.looks import METADATA
+from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.session import Session
-from napari_topaz.gui.workspace import Source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,6 +34,8 @@ class Opening(QObject):
     -------
     shown
         Another micrograph is drawn.
+    listing_changed(bool)
+        Whether micrographs are still looked for.
     failed(str)
         One sentence.
     restored(PickerModel)
@@ -40,6 +43,7 @@ class Opening(QObject):
     """
 
     shown = Signal()
+    listing_changed = Signal(bool)
     failed = Signal(str)
     restored = Signal(object)
 
@@ -56,6 +60,7 @@ class Opening(QObject):
         self._running = running
         #: Loads the model of a session in a thread.
         self.latest = Latest(self)
+        self.listing = Listing(self)
         self._awaited: Future[Picture] | None = None
         self._offered: list[Layer] = []
         self._poll = timer(self, self._look_for_picture, POLL, repeat=True)
@@ -70,14 +75,14 @@ class Opening(QObject):
             return
         folder = Path(paths[0]) if len(paths) == 1 and Path(paths[0]).is_dir() else None
         if folder is None:
-            self._add(lambda: find_micrographs(paths))
+            self._find(lambda: find_micrographs(paths))
             return
         try:
             micrographs, place = micrographs_of(folder)
         except (FileError, OSError) as error:
             self.failed.emit(explain(error))
             return
-        self._add(lambda: find_micrographs([micrographs]), alone=True, place=place)
+        self._find(lambda: find_micrographs([micrographs]), alone=True, place=place)
 
     def load_model(self) -> None:
         """Load the model of the session that was restored, if there is one."""
@@ -109,11 +114,26 @@ class Opening(QObject):
         if self._awaited is not None:
             self._poll.start()
 
-    def _add(
+    def _find(
         self, find: Callable[[], Iterable[Source]], *, alone: bool = False, place: Path | None = None
-    ) -> bool:
+    ) -> None:
+        """Open what is found: at once where that is quick; else it is looked for behind the window."""
+
+        def add(found: list[Source]) -> None:
+            self.listing_changed.emit(False)
+            self._add(found, alone=alone, place=place)
+
+        def fail(reason: str) -> None:
+            self.listing_changed.emit(False)
+            self.failed.emit(reason)
+
+        self.listing.ask(find, add, fail)
+        if self.listing.busy:
+            self.listing_changed.emit(True)
+
+    def _add(self, sources: list[Source], *, alone: bool = False, place: Path | None = None) -> bool:
         try:
-            self._session.keeper.open(list(find()), alone=alone, place=place, busy=self._running())
+            self._session.keeper.open(sources, alone=alone, place=place, busy=self._running())
         except (FileError, OSError) as error:
             self.failed.emit(explain(error))
             return False
@@ -134,7 +154,7 @@ class Opening(QObject):
         if first:
             self._layers.adopt(layer)
         new = offer["files"]
-        if self._add(lambda: new) and not first:
+        if self._add(list(new)) and not first:
             self._viewer.layers.remove(layer)
             self._workspace.show(new[0].name)
 
@@ -158,7 +178,7 @@ class Opening(QObject):
         picture = future.result()
         if picture.name == self._workspace.current:
             self._layers.show(picture)
-            for source in self._workspace.neighbours(picture.name):
+            for source in self._workspace.list.neighbours(picture.name):
                 self._picture_of(source)
             self.shown.emit()
 

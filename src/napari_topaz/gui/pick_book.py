@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_topaz.gui.nearness import near_to
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
 
 #: Peaks kept of one micrograph, the best ones.
@@ -29,6 +30,7 @@ class PickBook:
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
         self._stale: set[str | None] = set()
+        self._masks: dict[str, Mask] = {}
         #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
         self.suggested: dict[str | None, float] = {}
         #: Counts how often picks were forgotten: what was begun before must not count after.
@@ -37,7 +39,7 @@ class PickBook:
     def clear(self) -> None:
         """Forget everything, without a word."""
         self.forgotten += 1
-        for kept in (self._candidates, self._free, self._stale, self.suggested):
+        for kept in (self._candidates, self._free, self._stale, self._masks, self.suggested):
             kept.clear()
 
     def forget(self, but: str | None = None) -> list[str]:
@@ -60,6 +62,11 @@ class PickBook:
         (self._stale.add if stale or suggested is not None else self._stale.discard)(name)
         self._free.pop(name, None)
 
+    def cover(self, name: str, mask: Mask) -> None:
+        """Take the mask of a micrograph, of polygons: peaks under it do not count as long as it is there."""
+        self._masks[name] = mask
+        self._free.pop(name, None)
+
     def labels_changed(self, name: str | None = None) -> None:
         """Look again which peaks are at labels: of one micrograph, or of all."""
         if name is None:
@@ -78,14 +85,21 @@ class PickBook:
 
     def peaks(self, name: str) -> Picks:
         """All peaks that count, also those at labels, best first."""
-        return self._candidates[name] if self.is_picked(name) else Picks()
+        return self._uncovered(name) if self.is_picked(name) else Picks()
 
     def free(self, name: str) -> Picks:
         """All peaks that are not at a label, best first."""
         if name not in self._free:
-            picks, labels = self._candidates.get(name, Picks()), self._labels_of(name)
-            self._free[name] = picks[~near_to(picks.yx, labels.yx, self._reach_of(name))]
+            picks, labels = self._uncovered(name), self._labels_of(name)
+            # Without labels no length is needed, and no header is read for it.
+            near = near_to(picks.yx, labels.yx, self._reach_of(name)) if len(labels) else None
+            self._free[name] = picks if near is None else picks[~near]
         return self._free[name]
+
+    def _uncovered(self, name: str) -> Picks:
+        picks, mask = self._candidates.get(name, Picks()), self._masks.get(name)
+        # Polygons need no shape of the micrograph.
+        return picks if mask is None or mask.is_empty else picks[~mask.covers(picks.yx, (1, 1))]
 
     def count(self, name: str, threshold: float) -> int:
         """How many of the free peaks are at or above a threshold."""

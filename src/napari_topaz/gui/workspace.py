@@ -23,6 +23,7 @@ from napari_topaz.gui.micrograph_list import MicrographList, Source
 from napari_topaz.gui.nearness import scores_at
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.pick_book import PickBook
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Kind, Picks
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ class Workspace:
         #: Counts the changes of what would be saved.
         self.changes = 0
         self._saved_changes = 0
-        #: The micrographs, and the order in which they are shown.
+        #: The micrographs in the order in which they are shown, and what she decided about each.
         self.list = MicrographList()
-        #: What she decided about each of them.
         self.decisions = Decisions(self)
         self.decisions.marks.changed.connect(self._on_marks)
         self._labels = LabelBook()
@@ -137,10 +137,6 @@ class Workspace:
                 self.current, lambda name: self.decisions.state(name) < State.LABELLED
             )
             self.show(found or self.current)
-
-    def neighbours(self, name: str) -> list[Source]:
-        """The next and the previous micrograph."""
-        return self.list.neighbours(name)
 
     def pixel_size(self, name: str | None = None) -> float | None:
         """Å/px of a micrograph (the current one by default): the user's number, else the file's."""
@@ -294,10 +290,16 @@ class Workspace:
         self.changes += 1
         self.picks_changed.emit(name)
 
+    def mask(self, name: str, mask: Mask) -> None:
+        """Let picks under a mask of polygons neither show nor count."""
+        self._picks.cover(name, mask)
+        self.changes += 1
+        self.picks_changed.emit(name)
+
     @property
     def unpicked(self) -> int:
         """How many of the micrographs in use the current model has not seen."""
-        return len({source.name for source in self.decisions.in_use} - self.picked)
+        return len(self.decisions.names_in_use - self.picked)
 
     def is_picked(self, name: str) -> bool:
         """Whether the current model has seen this micrograph."""
@@ -335,7 +337,7 @@ class Workspace:
     @property
     def results(self) -> dict[str, Picks]:
         """:meth:`result` of all micrographs in use that are labelled or picked."""
-        names = [source.name for source in self.decisions.in_use]
+        names = [name for name in self.list.of if not self.decisions.is_excluded(name)]
         return {n: self.result(n) for n in names if self.is_picked(n) or len(self.labels(n))}
 
     def _reach(self, name: str) -> float:
