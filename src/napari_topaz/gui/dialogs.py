@@ -24,6 +24,11 @@ def ask_session_folder(parent: QWidget) -> Path | None:
     return _path(QFileDialog.getExistingDirectory(parent, "Folder to save the session in"))
 
 
+def ask_mask_folder(parent: QWidget) -> Path | None:
+    """Ask for a folder of masks."""
+    return _path(QFileDialog.getExistingDirectory(parent, "Folder of masks"))
+
+
 def ask_files(parent: QWidget) -> list[Path]:
     """Ask for micrographs."""
     patterns = " ".join(

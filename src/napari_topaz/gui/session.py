@@ -12,8 +12,10 @@ from psygnal import Signal
 from napari_topaz.gui.display import Pictures
 from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.key_card import KeyCard
-from napari_topaz.gui.keys import bind, card_text, unbind
+from napari_topaz.gui.keys import bind, card_parts, unbind
 from napari_topaz.gui.layers import Layers
+from napari_topaz.gui.mask_book import MaskBook
+from napari_topaz.gui.mask_layer import MaskLayer
 from napari_topaz.gui.models_files import ModelFiles
 from napari_topaz.gui.models_shelf import Shelf
 from napari_topaz.gui.preferences import Preferences, prefer_device
@@ -51,8 +53,11 @@ class Session:
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
         self.shelf = Shelf()
         self.model_files = ModelFiles(self.shelf, self.keeper)
+        self.masks = MaskBook(self.workspace)
+        self.mask_layer = MaskLayer(viewer, self.workspace, self.layers, self.masks)
+        self.keeper.register("masks", self.masks.plain, self.masks.restore, self.masks.changed)
         self.ruler = Ruler(self.workspace, self.layers, self.said.emit)
-        self.card = KeyCard(viewer)
+        self.card = KeyCard()
         self._bound: list[str] = []
         #: What she prefers on this machine.
         self.preferences = Preferences()
@@ -73,7 +78,7 @@ class Session:
             return
         unbind(viewer, self._bound)
         self._bound, wrong = bind(viewer, self, chosen)
-        self.card.text = card_text({} if wrong else chosen)
+        self.card.parts = card_parts({} if wrong else chosen)
         if wrong:
             self.said.emit(f"Of the keys in the preferences these cannot be taken: {', '.join(wrong)}.")
 
@@ -104,7 +109,7 @@ class Session:
     def put_away(self) -> None:
         """Put the ruler away, and hide the card."""
         self.layers.gestures.ruler = False
-        self.card.hide()
+        self.card.show(False)
 
 
 _SESSIONS: weakref.WeakKeyDictionary[ViewerModel, Session] = weakref.WeakKeyDictionary()
