@@ -122,16 +122,19 @@ class MicrographTable(QAbstractTableModel):
         return self._names[row]
 
     def _go_on(self) -> None:
-        work, start = self._work, time.perf_counter()
-        while work is not None and time.perf_counter() - start < SLICE:
-            try:
+        work, end = self._work, time.perf_counter() + SLICE
+        if work is None:
+            return
+        try:
+            next(work)
+            while time.perf_counter() < end:
                 next(work)
-            except StopIteration as end:
-                self._work = None
-                self._timer.stop()
-                self._take(end.value)
-                return
-        if work is not None and not self._timer.isActive():
+        except StopIteration as done:
+            self._work = None
+            self._timer.stop()
+            self._take(done.value)
+            return
+        if not self._timer.isActive():
             self._timer.start(0)
 
     def _take(self, names: list[str]) -> None:
