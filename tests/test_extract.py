@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_topaz.extract import extract
+from napari_topaz.extract import Shape, extract
 from napari_topaz.masks import Mask
 from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
@@ -87,3 +87,100 @@ def test_picks_whose_box_deviates_too_little_or_too_much_are_dropped() -> None:
         np.testing.assert_allclose(picks.yx, CENTRES[which], atol=1)
     with pytest.raises(ValueError, match="no standard deviations"):
         extract(a_map(), 30, deviations=(0, 1))
+
+
+SMALL = (96, 130)  # preprocessed, at 2 original pixels each
+
+
+def a_shape(oriented: bool = False) -> Shape:
+    """The average of horizontal rods of 19 × 5 px."""
+    y, x = np.indices((23, 23)) - 11
+    rod = -np.exp(-((x / 8) ** 4) - (y / 2) ** 2).astype(np.float32)
+    return Shape(np.where(np.hypot(y, x) <= 10, rod - rod[np.hypot(y, x) <= 10].mean(), 0), 9.5, oriented)
+
+
+def a_map_of_rods(*rods: tuple[float, float, float], off: float = 0.0) -> ScoreMap:
+    """Rods (y, x, degrees from x towards y) in preprocessed pixels; scores peak `off` their centres."""
+    y, x = np.indices(SMALL)
+    image, logits = np.zeros(SMALL, np.float32), np.full((24, 33), -5.0)
+    for n, (cy, cx, degrees) in enumerate(rods):
+        angle = np.radians(degrees)
+        along = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
+        across = (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
+        image -= np.exp(-((along / 8) ** 4) - (across / 2) ** 2).astype(np.float32)
+        i, j = np.ogrid[:24, :33]
+        logits += (8 - 0.1 * n) * np.exp(-((4 * i - cy - off) ** 2 + (4 * j - cx) ** 2) / 18)
+    shape = (2 * SMALL[0], 2 * SMALL[1])
+    return ScoreMap("r", logits.astype(np.float32), (8.0, 8.0), 2, shape, image=image)
+
+
+#: Rods of 19 px that no disc of 0.9 radii keeps apart: 8 px side by side; and what it does keep apart.
+PARALLEL = [(40, 60, 0), (48, 60, 0)]
+APART = {
+    "T-junction": [(40, 60, 0), (52, 60, 90)],
+    "end to end": [(40, 40, 0), (40, 60, 0)],
+    "side by side, slanted": [(40, 60, 50), (40, 74, 50)],
+}
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+@pytest.mark.parametrize("name", list(APART))
+def test_rods_are_picked_once_at_their_centres(name: str, oriented: bool) -> None:
+    rods = APART[name]
+    found = extract(a_map_of_rods(*rods), 0.9 * 19, threshold=0.0, shape=a_shape(oriented))
+    assert len(found) == len(rods)
+    np.testing.assert_allclose(found.yx / 2, np.array(rods)[:, :2], atol=0.95)  # a tenth of the radius
+
+
+def test_an_ellipse_keeps_parallel_rods_that_a_disc_takes_for_one() -> None:
+    score_map = a_map_of_rods(*PARALLEL)
+    assert len(extract(score_map, 0.9 * 19, threshold=0.0, shape=a_shape())) == 1
+    found = extract(score_map, 0.9 * 19, threshold=0.0, shape=a_shape(oriented=True))
+    np.testing.assert_allclose(found.yx / 2, np.array(PARALLEL)[:, :2], atol=0.95)
+    # As near end to end they are one: the same scores over rods that point at each other.
+    upright = [(y, x, 90) for y, x, _ in PARALLEL]
+    assert len(extract(a_map_of_rods(*upright), 0.9 * 19, threshold=0.0, shape=a_shape(oriented=True))) == 1
+
+
+def test_the_image_corrects_scores_that_peak_off_the_centre() -> None:
+    score_map = a_map_of_rods((40, 60, 0), (70, 30, 90), off=2.5)
+    by_scores = extract(score_map, 17, threshold=0.0).yx / 2
+    by_image = extract(score_map, 17, threshold=0.0, shape=a_shape()).yx / 2
+    assert (np.abs(by_scores[:, 0] - [40, 70]) > 1.5).all()
+    assert np.abs(by_image[0] - [40, 60]).max() < 0.95
+    np.testing.assert_array_equal(
+        extract(score_map.without_image(), 17, threshold=0.0, shape=a_shape()).yx / 2, by_scores
+    )
+
+
+def test_directions_need_an_image() -> None:
+    with pytest.raises(ValueError, match="image"):
+        extract(a_map_of_rods((40, 60, 0)).without_image(), 17, shape=a_shape(oriented=True))
+
+
+@pytest.mark.parametrize("shape", [None, a_shape(), a_shape(oriented=True)])
+def test_missing_scores_are_no_picks(shape: Shape | None) -> None:
+    score_map = a_map_of_rods((40, 60, 0), (70, 30, 90))
+    logits = score_map.logits.copy()
+    logits[15:20, 4:12] = np.nan
+    found = extract(replace(score_map, logits=logits), 17, threshold=0.0, shape=shape)
+    np.testing.assert_allclose(found.yx / 2, [[40, 60]], atol=0.95)
+    nothing = replace(score_map, logits=np.full_like(logits, np.nan))
+    assert len(extract(nothing, 17, shape=shape)) == 0
+
+
+def test_two_peaks_within_a_step_of_the_grid_are_told_apart() -> None:
+    """Two blobs three steps apart, between grid points; on the grid their flanks outdo the second peak."""
+    i, j = np.ogrid[:20, :30]
+    logits = sum(np.exp(-((i - 9.5) ** 2 + (j - c) ** 2) / 1.6) for c in (10.4, 13.2)) * 6 - 3
+    found = extract(ScoreMap("a", logits.astype(np.float32), (8.0, 8.0), 0, (160, 240)), 17, threshold=0.0)
+    np.testing.assert_allclose(found.yx[np.argsort(found.yx[:, 1])], [[76, 83.2], [76, 105.6]], atol=1.5)
+    assert len(found) == 2
+
+
+def test_a_reference_pickers_flanks_are_picks_as_before() -> None:
+    logits = np.zeros((1, 9), np.float32)
+    logits[0] = [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    scores = ScoreMap("a", logits, (1.0, 1.0), 0, (1, 9))
+    assert extract(scores, 2.0, interpolated=False).scores.tolist() == [9, 6, 3]
+    assert extract(scores, 2.0).scores.tolist() == [9]

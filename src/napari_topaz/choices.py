@@ -71,6 +71,15 @@ NORMALISATIONS = {
 #: Whether a filter of picks is used that a model has a wish about.
 FILTERS = {"auto": "as the model was trained to", "on": "whatever the model says", "off": "all are kept"}
 
+#: What else than its scores tells where a pick is centred.
+CENTRINGS = {"auto": "the image, where the model has an average of 20 labels or more", "scores": "nothing"}
+
+#: What keeps its distance.
+SUPPRESSIONS = {
+    "disc": "the same in all directions",
+    "ellipse": "elongated particles may be nearer to one another side by side than end to end",
+}
+
 #: What becomes of a box that reaches beyond the micrograph; see :mod:`napari_topaz.numerics.boxes`.
 EDGES = {
     "drop": "left out",

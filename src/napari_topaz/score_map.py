@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class ScoreMap:
         Standard deviation of the box round each grid point; None where the model has no range of them.
     mask : Mask, optional
         Places that no pick may come from; their logits are as the model gave them.
+    image : ndarray of float32, shape (h, w), optional
+        The preprocessed micrograph that was scored, to centre picks by; over the whole of `shape`.
     """
 
     name: str
@@ -40,3 +42,8 @@ class ScoreMap:
     shape: tuple[int, int]
     deviations: NDArray[np.float32] | None = None
     mask: Mask | None = None
+    image: NDArray[np.float32] | None = None
+
+    def without_image(self) -> ScoreMap:
+        """Return the scores alone, to keep those of many micrographs."""
+        return replace(self, image=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,3 +169,41 @@ def test_the_filter_of_deviations_is_the_models_or_the_callers(world, model) -> 
         kept(model, "on")
     # A model that learnt from a few labels has no range, and picks all the same.
     assert kept(wanting.with_card(deviation_range=None), "auto") == len(every)
+
+
+def test_picks_keep_nine_tenths_of_the_radius_by_default(model) -> None:
+    """Of a particle of 64 Å at 2 Å/px: 14.4 px."""
+    near, far = spikes((10, 10, 5.0), (10, 13, 4.0)), spikes((10, 10, 5.0), (10, 14, 4.0))
+    plain = PickSettings(threshold=0.0, centring="scores")
+    assert len(picks_of(near, model, plain, pixel_size=2.0)) == 1
+    assert len(picks_of(far, model, plain, pixel_size=2.0)) == 2
+
+
+def test_picks_are_centred_where_the_model_has_an_average(world, model) -> None:
+    prepared = prepare(read_micrograph(world.files[0]), model.card.preprocess)
+    y, x = np.indices((19, 19)) - 9
+    blob = -np.exp(-(y**2 + x**2) / (2 * 3.5**2))  # those of the world, 16 px wide
+    known = model.with_card(average=tuple(map(tuple, blob.tolist())), average_radius=8.0)
+    scores = score_one(prepared, known, FAST)
+    assert scores.image is prepared.image
+    assert score_one(prepared, model, FAST).image is None
+    truth = world.truth["mic_0"].yx
+    # Scores that peak 4 px beside the particles, less than the reach.
+    i, j = (np.arange(n) * s for n, s in zip(scores.logits.shape, scores.step_yx, strict=True))
+    wrong = sum(np.exp(-((i[:, None] - y - 3) ** 2 + (j - x - 2.6) ** 2) / 150) for y, x in truth)
+    scores = replace(scores, logits=wrong.astype(np.float32))
+    off = {}
+    for centring in ("auto", "scores"):
+        found = picks_of(scores, known, PickSettings(threshold=0.5, centring=centring))
+        assert len(found) == len(truth)
+        off[centring] = np.linalg.norm(truth[:, None] - found.yx, axis=2).min(axis=1)
+    assert np.median(off["scores"]) > 3
+    assert np.median(off["auto"]) < 1.6  # a tenth of the radius
+
+
+def test_ellipses_take_a_model_that_knows_its_particle(model) -> None:
+    how = PickSettings(threshold=0.0, suppression="ellipse")
+    with pytest.raises(ValueError, match="20 labels"):
+        picks_of(spikes((1, 1, 1.0)), model.with_card(average=()), how)
+    with pytest.raises(ValueError, match="--centring"):
+        picks_of(spikes((1, 1, 1.0)), model, how.model_copy(update={"centring": "scores"}))

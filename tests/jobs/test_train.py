@@ -15,7 +15,7 @@ from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
 from napari_topaz.jobs.train import planned_epochs, train_on_files  # noqa: E402
-from napari_topaz.jobs.training_inputs import deviation_range, ignore_radius  # noqa: E402
+from napari_topaz.jobs.training_inputs import average_of, deviation_range, ignore_radius  # noqa: E402
 from napari_topaz.jobs.validation import estimate  # noqa: E402
 from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
@@ -493,6 +493,13 @@ def test_the_preset_deepem_learns_from_boxes(micrographs, tmp_path: Path) -> Non
     np.testing.assert_allclose(card.deviation_range, [low - widened, high + widened], rtol=0.03)
     few = {name: one[:4] for name, one in labels.items()}
     assert deviation_range(build_training_set(small, few, diameter=16), 25) is None
+    # The blobs' own average, dark in the middle; the reloaded card has it too.
+    average = np.array(card.average)
+    assert average.shape == (19, 19)
+    assert card.average_radius == 8
+    assert np.unravel_index(average.argmin(), average.shape) == (9, 9)
+    assert average_of(build_training_set(small, few, diameter=16)) == ()
+    assert model.score(small[0]).image is small[0].image
     unseen, truth = drawn(9)
     prepared = prepare(unseen, PREPROCESS)
     found = extract(model.score(prepared), model.radius(2.0), threshold=model.card.threshold)

@@ -177,6 +177,7 @@ def _describe_picks(path: Path) -> dict[str, Any]:
 
 def _describe_model(path: Path) -> dict[str, Any]:
     from napari_topaz.jobs.pick import load_model
+    from napari_topaz.numerics.refinement import long_axis
 
     card = load_model(path, device="cpu").card
     best = next((r for r in card.history if r.epoch == card.best_epoch), None)
@@ -192,6 +193,7 @@ def _describe_model(path: Path) -> dict[str, Any]:
         "pixel_size": card.preprocess.pixel_size or card.pixel_size,
         "threshold": card.threshold,
         "labels": card.labels,
+        **({"aspect_ratio": round(long_axis(card.average)[0], 2)} if card.average else {}),
         "micrographs": card.micrographs,
         "epochs": len(card.history),
         "best_epoch": card.best_epoch,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.events import EpochDone, Job, JobError, Started, StopToken
-from napari_topaz.extract import extract
+from napari_topaz.extract import SPACING, extract
 from napari_topaz.jobs.train import small_diameter, train
 from napari_topaz.numerics.matching import match
 from napari_topaz.picks import Kind, Picks
@@ -151,7 +151,7 @@ def unseen_picks(model: PickerModel, images: Sequence[LabelledImage], radius: fl
     for image in images:
         score_map = model.score(image.prepared)
         scale = np.asarray(image.prepared.step_yx, np.float32)
-        found = extract(score_map, radius * float(scale.mean()))
+        found = extract(score_map, SPACING * radius * float(scale.mean()))
         scores.append(found.scores)
         hits.append(match(image.positives, found.yx / scale, radius).target_of_pick >= 0)
     labels = sum(len(i.positives) for i in images)

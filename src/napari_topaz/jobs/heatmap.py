@@ -35,7 +35,7 @@ class ScoreOne:
     def __call__(self, prepared: Prepared) -> tuple[Heatmap, float | None]:
         """Score it."""
         found = heatmap_of(prepared, self.picker.model, self.settings, self.masks)
-        return found, prepared.pixel_size
+        return replace(found, score_map=found.score_map.without_image()), prepared.pixel_size
 
 
 def heatmap_targets(files: Sequence[Source], output: str | Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,8 @@ def score_targets(
         return found, picks_of(found.score_map, model, settings, pixel_size=prepared.pixel_size)
 
     def keep(name: str, result: tuple[Heatmap, Picks]) -> Iterable[Event]:
-        judged.heatmaps.append(result[0])
+        found = result[0]
+        judged.heatmaps.append(replace(found, score_map=found.score_map.without_image()))
         judged.picks[name] = result[1]
         return ()
 

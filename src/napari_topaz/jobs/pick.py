@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_topaz.events import Event, Job, JobError, StopToken
-from napari_topaz.extract import extract
+from napari_topaz.extract import SPACING, Shape, extract
 from napari_topaz.jobs.masking import Masks, masked
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
 from napari_topaz.jobs.streaming import over_micrographs
@@ -130,7 +132,7 @@ def picks_of(
     model : PickerModel
         Gives radius and threshold where `settings` leave them open.
     settings : PickSettings, optional
-        Threshold (logit), suppression radius and margin (Å), filter of standard deviations.
+        Threshold (logit), suppression radius and margin (Å), filter of standard deviations, centring.
     pixel_size : float, optional
         Å/px of this micrograph; the training's where not given.
 
@@ -142,20 +144,34 @@ def picks_of(
     Raises
     ------
     ValueError
-        Where a length in Å is given and no pixel size is known, or the filter of standard deviations is
-        wanted from a model that knows none.
+        Where a length in Å is given and no pixel size is known, or something is wanted that the model
+        does not know: the range of standard deviations, or which way particles point.
     """
     settings = settings or PickSettings()
     card = model.card
     size = card.preprocess.pixel_size or pixel_size or card.pixel_size
     threshold = card.threshold if settings.threshold is None else settings.threshold
     if settings.suppression_radius is None:
-        radius = model.radius(pixel_size)
+        radius = SPACING * model.radius(pixel_size)
     else:
         radius = _pixels(settings.suppression_radius, size, score_map.name)
     margin = _pixels(settings.margin, size, score_map.name) if settings.margin else 0.0
     deviations = _deviations_of(model, settings.deviation_filter)
-    return extract(score_map, radius, margin=margin, threshold=threshold, deviations=deviations)
+    shape = _shape_of(model, settings)
+    return extract(score_map, radius, margin=margin, threshold=threshold, deviations=deviations, shape=shape)
+
+
+def _shape_of(model: PickerModel, settings: PickSettings) -> Shape | None:
+    """Return what the particle looks like; None where that is not known or not wanted."""
+    card, oriented = model.card, settings.suppression == "ellipse"
+    if oriented and (settings.centring == "scores" or not card.average):
+        raise ValueError(
+            "Which way a particle points is seen by the average of 20 labels or more: with --suppression "
+            "ellipse leave --centring out, and take a model that was trained on as many."
+        )
+    if settings.centring == "scores" or not card.average:
+        return None
+    return Shape(np.array(card.average, np.float32), card.average_radius, oriented)
 
 
 def _deviations_of(model: PickerModel, wanted: str) -> tuple[float, float] | None:

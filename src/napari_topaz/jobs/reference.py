@@ -102,7 +102,8 @@ def picks_of(
     if not pixel_size:
         raise ValueError(no_pixel_size(score_map.name))
     radius = settings.suppression_radius or picker.diameter / 2
-    found = extract(score_map, radius / pixel_size, margin=settings.margin / pixel_size)
+    margin = settings.margin / pixel_size
+    found = extract(score_map, radius / pixel_size, margin=margin, interpolated=False)
     return found.above(own_threshold(found) if settings.threshold is None else settings.threshold)
 
 

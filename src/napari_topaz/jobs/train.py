@@ -13,6 +13,7 @@ from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDo
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_inputs import (
+    average_of,
     box_edge,
     deviation_range,
     ignore_radius,
@@ -258,6 +259,8 @@ class _Run:
             pretrained=origin_of(start),
             deviation_box=(box := box_edge(training_set)),
             deviation_range=deviation_range(training_set, box),
+            average=average_of(training_set),
+            average_radius=training_set.particle_radius,
         )
         epochs = settings.epochs or planned_epochs(training_set)
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))

@@ -10,6 +10,7 @@ import numpy as np
 from napari_topaz.choices import BOXED
 from napari_topaz.events import JobError, Warned
 from napari_topaz.numerics.deviations import box_deviations, deviations_at
+from napari_topaz.numerics.refinement import average_edge, boxes_at, particle_average
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import NetworkSettings, TrainSettings
@@ -102,6 +103,17 @@ def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float] 
     low, high = float(every.min()), float(every.max())
     gap = (high - low) / (len(every) - 1)
     return low - gap, high + gap
+
+
+def average_of(training_set: TrainingSet) -> tuple[tuple[float, ...], ...]:
+    """Return the average of the labelled particles, as the model's card keeps it; empty for few labels."""
+    if training_set.n_labels < FEWEST_LABELS:
+        return ()
+    radius = training_set.particle_radius
+    edge = average_edge(radius)
+    boxes = np.concatenate([boxes_at(i.prepared.image, i.positives, edge) for i in training_set.images])
+    average = particle_average(boxes, radius)
+    return tuple(tuple(round(float(v), 5) for v in row) for row in average) if average.any() else ()
 
 
 def refuse_impossible(classifier: Classifier, regions: Regions, settings: TrainSettings) -> None:

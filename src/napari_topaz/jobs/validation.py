@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from napari_topaz.events import Judged
-from napari_topaz.extract import extract
+from napari_topaz.extract import SPACING, extract
 from napari_topaz.numerics.matching import match
 from napari_topaz.numerics.regions import disc_mask
 from napari_topaz.score_map import ScoreMap
@@ -96,7 +96,7 @@ def validate(
     for image in images:
         score_map = model.score(image.prepared, symmetries=symmetries)
         scale = np.asarray(image.prepared.step_yx, np.float32)
-        picks = extract(score_map, radius * float(scale.mean()))
+        picks = extract(score_map, SPACING * radius * float(scale.mean()))
         matched = match(image.positives, picks.yx / scale, radius)
         scores.append(picks.scores)
         hits.append(matched.target_of_pick >= 0)

@@ -61,6 +61,11 @@ class ModelCard(Settings):
         pixels; None where it is not known.
     deviation_box : int
         Edge of those boxes, odd, preprocessed pixels.
+    average : tuple of tuples of float
+        Rows of the average of the labelled particles, turned alike, in preprocessed pixels; empty where
+        there were few of them (see :func:`napari_topaz.numerics.refinement.particle_average`).
+    average_radius : float
+        Of the particle on it, in preprocessed pixels.
     """
 
     format_version: int = 1
@@ -78,6 +83,8 @@ class ModelCard(Settings):
     pretrained: str = ""
     deviation_range: tuple[float, float] | None = None
     deviation_box: int = 0
+    average: tuple[tuple[float, ...], ...] = ()
+    average_radius: float = 0.0
     history: tuple[EpochRecord, ...] = ()
 
 
@@ -160,6 +167,7 @@ class PickerModel:
             shape=prepared.shape,
             deviations=deviations,
             mask=prepared.mask,
+            image=prepared.image if self.card.average else None,
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -218,6 +226,10 @@ def _assembled(
         if version > 1:
             raise ModelFileError(f"{path} was written by a newer version of napari-topaz; please update.")
         card = ModelCard.model_validate_json(text)
+        with torch.device("meta"):  # a network that the weights do not fit may be of any size
+            expected = build(card.network).state_dict()
+        if {k: t.shape for k, t in tensors.items()} != {k: t.shape for k, t in expected.items()}:
+            raise RuntimeError("weights of other shapes")
         network = build(card.network)
         network.load_state_dict(tensors)
     except (ValidationError, json.JSONDecodeError, RuntimeError, AttributeError, TypeError) as error:

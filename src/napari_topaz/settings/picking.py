@@ -18,11 +18,23 @@ class PickSettings(Settings):
     )
     suppression_radius: float | None = option(
         None,
-        "Smallest distance between two picks; the particle's radius where not given.",
+        "Smallest distance between two picks; 0.9 of the particle's radius where not given.",
         unit="Å",
         step=5,
         gt=0,
         le=10_000,
+        advanced=True,
+    )
+    suppression: str = option(
+        "disc",
+        "What keeps that distance.",
+        choices=choices.SUPPRESSIONS,
+        advanced=True,
+    )
+    centring: str = option(
+        "auto",
+        "What corrects the centres of picks besides their scores.",
+        choices=choices.CENTRINGS,
         advanced=True,
     )
     margin: float = option(
