@@ -122,7 +122,7 @@ def test_another_key_does_it_and_the_usual_one_no_more(kept: Path) -> None:
     pages.keys.next = "K"
     press(viewer, "K")
     press(viewer, "PageDown")
-    assert "K or Page Down:  next micrograph" in session.card.text
+    assert "K or Page Down: next micrograph" in session.card.text
     assert KeyBinding.from_str("N") not in viewer.keymap
     pages.keys.next = "J"
     assert KeyBinding.from_str("K") not in viewer.keymap
@@ -144,7 +144,7 @@ def test_a_key_that_cannot_be_taken_is_named_and_the_usual_one_stays(kept: Path,
     press(viewer, "R")
     press(viewer, "F1")
     assert toggled == ["ruler", "card"]
-    assert "R:  ruler" in session.card.text
+    assert "R: ruler" in session.card.text
 
 
 def test_auto_means_the_preferred_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +204,8 @@ def test_colour_blind_eyes_tell_labels_from_picks_and_low_from_high_scores(eyes:
     usual = [lab(colour, eyes) for colour in next(iter(PALETTES.values()))]
     apart = [np.linalg.norm(a - b) for i, a in enumerate(usual) for b in usual[:i]]
     assert min(apart) > 40  # of the green and red that are usual elsewhere: 19
+    scores = [lab(colour, eyes) for colour in SCORE_COLOURS]
+    assert min(np.linalg.norm(a - b) for a in usual[:2] for b in scores) > 25  # labels are no picks
     light = [lab(colour, eyes)[0] for colour in SCORE_COLOURS]
     assert np.all(np.diff(light) > 4)  # lighter and lighter
     assert np.linalg.norm(lab(SCORE_COLOURS[0], eyes) - lab(SCORE_COLOURS[-1], eyes)) > 60

@@ -168,18 +168,38 @@ def test_the_ruler_sets_the_diameter_and_undo_takes_it_back(window: Window) -> N
 
 
 def test_the_card_of_keys_tells_all_of_them(window: Window) -> None:
-    overlay = window.viewer.canvas.overlays.text
+    seeing, button = window.dock.seeing, window.dock.particle.labels.keys_button
     window.key(Qt.Key.Key_F1)
-    assert overlay.visible
-    assert window.dock.particle.labels.keys_button.isChecked()
+    label = seeing.overlay.label
+    assert label is not None
+    assert label.isVisible()
+    assert button.isChecked()
     for told in [*GESTURES, *KEYS]:
-        assert told.does in overlay.text
-    window.dock.particle.labels.keys_button.click()
-    assert not overlay.visible
+        assert told.does in label.text()
+    assert label.geometry().bottom() < label.parentWidget().height()
+    button.click()
+    assert not label.isVisible()
     window.key(Qt.Key.Key_F1)
-    assert overlay.visible
+    assert label.isVisible()
     window.key(Qt.Key.Key_Escape)
-    assert not overlay.visible
+    assert not label.isVisible()
+    button.click()
+    QTest.mouseClick(label, LEFT)
+    assert not label.isVisible()
+    assert not button.isChecked()
+
+
+def test_the_buttons_choose_what_clicks_make(window: Window) -> None:
+    particle, no_particle = window.dock.particle.labels.kinds.buttons()
+    assert particle.isVisible()
+    assert particle.isChecked()
+    window.qtbot.waitUntil(no_particle.isEnabled)
+    no_particle.click()
+    window.click((100, 100))
+    assert window.labels.kinds.tolist() == [Kind.NOT_PARTICLE]
+    particle.click()
+    window.click((200, 100))
+    assert window.labels.kinds.tolist() == [Kind.NOT_PARTICLE, Kind.PARTICLE]
 
 
 def test_the_display_changes_the_picture_alone(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:

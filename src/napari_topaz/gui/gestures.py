@@ -196,7 +196,7 @@ GESTURES = (
         LEFT,
         (),
         "Click",
-        "labels the particle there, or the place as “no particle”; a second click takes the label back",
+        "labels (as the pressed button says); a second click takes it back",
         Gestures.label_or_move,
     ),
     Gesture(
@@ -206,13 +206,13 @@ GESTURES = (
         "erases labels; picks become “no particle”",
         Gestures.erase,
     ),
-    Gesture(MIDDLE, (), "Middle click or drag", "the same", Gestures.erase),
+    Gesture(MIDDLE, (), "Middle click, middle drag", "the same", Gestures.erase),
     Gesture(RIGHT, (), "Right click", "rejects a pick: here is no particle", Gestures.reject),
 )
 #: Parts of gestures that the table does not tell apart, for the key card.
 DRAGS = (
     ("Drag a label or pick", "moves it; the pick becomes a label"),
-    ("Drag elsewhere, wheel", "move and zoom the view; holding Space always moves it"),
+    ("Drag elsewhere", "moves the view; with Space held always"),
 )
 
 

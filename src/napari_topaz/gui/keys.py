@@ -130,14 +130,11 @@ def keys_of(key: Key, chosen: Mapping[str, str]) -> tuple[str, ...]:
     return (chosen.get(key.name) or key.keys[0], *key.keys[1:])
 
 
-def card_text(chosen: Mapping[str, str] | None = None) -> str:
-    """Return the text of the key card: gestures of the mouse, then keys, each with what it does."""
+def card_parts(chosen: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what the key card says: gestures of the mouse, then keys, each with what it does."""
     mouse = [(gesture.how, gesture.does) for gesture in GESTURES]
-    keys = [(" or ".join(map(_spoken, keys_of(key, chosen or {}))), key.does) for key in KEYS]
-    parts = [("Mouse, while labelling", [*mouse, *DRAGS]), ("Keys, with the picture active", keys)]
-    return "\n\n".join(
-        "\n".join([title, *(f"   {how}:  {does}" for how, does in rows)]) for title, rows in parts
-    )
+    keys = [(" or ".join(map(_spoken, keys_of(key, chosen))), key.does) for key in KEYS]
+    return [("Mouse, while labelling", [*mouse, *DRAGS]), ("Keys, after a click in the picture", keys)]
 
 
 def _spoken(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.gui.history import History
 from napari_topaz.gui.looks import USUAL, Palette
@@ -21,10 +21,13 @@ KINDS = {
         "Clicks in the picture label places without a particle, such as false picks.",
     ),
 }
+#: A button that is on.
+PRESSED = "QPushButton:checked { border: 2px solid #2891ba; }"
 TIPS = {
     "ruler": "Drag from one edge of a particle to the other: that sets the diameter (R).",
     "centre": "Move the labels of this micrograph to the centres of their particles (G): each is compared "
-    "with the average of all labelled particles. Undo takes it back.",
+    "with the average of all labelled particles. It helps where clicks are off by more than a tenth of the "
+    "diameter; Undo takes it back.",
     "keys": "Show what keys and mouse do, over the picture (F1).",
     "load": "Take labels from a file of picks (STAR, Topaz, boxes, CSV).",
 }
@@ -52,15 +55,15 @@ class LabelRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kinds = QButtonGroup(self)
-        for kind, (text, _) in KINDS.items():
-            button = _button(text, checkable=True)
+        kinds = [_button(text, checkable=True) for text, _ in KINDS.values()]
+        for kind, button in zip(KINDS, kinds, strict=True):  # the group alone would not keep them alive
             button.setChecked(kind is Kind.PARTICLE)
             self.kinds.addButton(button, int(kind))
         self.kinds.idClicked.connect(lambda kind: self.kind_chosen.emit(Kind(kind)))
         self.ruler_button = _button("Ruler", checkable=True)
         self.centre_button, self.keys_button = _button("Centre"), _button("Keys", checkable=True)
-        self.load_button, self.undo_button = _button("Load …"), _button("↶ Undo")
-        self.redo_button = _button("↷ Redo")
+        self.load_button, self.undo_button = _button("Load …"), _button("Undo")
+        self.redo_button = _button("Redo")
         signals = {
             self.ruler_button: self.ruler,
             self.centre_button: self.centre,
@@ -72,13 +75,14 @@ class LabelRow(QWidget):
         for button, signal in signals.items():
             button.clicked.connect(lambda _=False, signal=signal: signal.emit())
         self.keys_button.setToolTip(TIPS["keys"])
+        self.ruler_button.setStyleSheet(PRESSED)
+        self.keys_button.setStyleSheet(PRESSED)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addLayout(_row(*self.kinds.buttons(), None, self.undo_button, self.redo_button))
-        column.addLayout(
-            _row(self.ruler_button, self.centre_button, None, self.keys_button, self.load_button)
-        )
+        column.addLayout(_row(*kinds, None, self.load_button))
+        tools = (self.undo_button, self.redo_button, self.ruler_button, self.centre_button, self.keys_button)
+        column.addLayout(_row(*tools))
         self.colour(USUAL)
 
     def enable(self, reason: str | None, history: History) -> None:
@@ -104,11 +108,11 @@ class LabelRow(QWidget):
         """Frame the chosen kind in the colour of its labels."""
         for button in self.kinds.buttons():
             colour = palette.of(Kind(self.kinds.id(button)))
-            button.setStyleSheet(f"QToolButton:checked {{ border: 2px solid {colour}; }}")
+            button.setStyleSheet(f"QPushButton:checked {{ border: 2px solid {colour}; }}")
 
 
-def _button(text: str, *, checkable: bool = False) -> QToolButton:
-    button = QToolButton()
+def _button(text: str, *, checkable: bool = False) -> QPushButton:
+    button = QPushButton()
     button.setText(text)
     button.setCheckable(checkable)
     return button

@@ -50,8 +50,8 @@ PALETTES = {
 USUAL = next(iter(PALETTES.values()))
 #: Colour of the ruler's circle.
 RULER_COLOUR = (1.0, 1.0, 1.0, 1.0)
-#: Colours of low to high scores: viridis, without its darkest part, which does not show on a micrograph.
-SCORE_COLOURS = ["#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"]
+#: Colours of low to high scores: lighter and lighter, and none of them that of a label.
+SCORE_COLOURS = ["#2a4fc4", "#2f78d8", "#3fa0e4", "#67c2ec", "#a0dff2", "#e6fafa"]
 #: From nothing through violet and orange to yellow; transparent where there is nothing to see.
 HEAT_COLOURS = [
     [0.25, 0.00, 0.45, 0.00],

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
+from napari_topaz.gui.card_overlay import CardOverlay
 from napari_topaz.gui.display_panel import DisplayPanel
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.key_card import KeyCard
 from napari_topaz.gui.label_row import LabelRow
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.session import Session
@@ -36,6 +38,7 @@ class Seeing(QObject):
         options = self._workspace.options
         self.panel = DisplayPanel(options.display, options.drawing)
         section.layout().addWidget(self.panel)
+        self.overlay = CardOverlay(session.card, parent)
         self._take_soon = timer(self, self._take, TYPING)
         self.panel.changed.connect(self._take_soon.start)
         row.kind_chosen.connect(session.layers.label_next)
@@ -48,6 +51,7 @@ class Seeing(QObject):
             (session.said, job_bar.say),
             (session.centre, self.centre),
             (session.card.toggled, self._show_card),
+            (session.card.changed, self.overlay.refresh),
             (session.layers.gestures.ruler_changed, self._show_ruler),
             (self._workspace.options_changed, self._show_options),
             (self._workspace.picks_changed, self._show_legend),
@@ -56,7 +60,7 @@ class Seeing(QObject):
         ]
         for signal, slot in links:
             signal.connect(slot)
-        parent.destroyed.connect(partial(_disconnect, links))
+        parent.destroyed.connect(partial(_disconnect, links, session.card, self.overlay))
         self._show_legend()
 
     def centre(self) -> None:
@@ -97,6 +101,7 @@ class Seeing(QObject):
 
     def _show_card(self, shown: bool) -> None:
         self._row.keys_button.setChecked(shown)
+        self.overlay.show(shown)
 
     def _show_ruler(self, on: bool) -> None:
         self._row.ruler_button.setChecked(on)
@@ -111,7 +116,11 @@ class Seeing(QObject):
             self.panel.legend.show_limits(self._session.layers.score_limits)
 
 
-def _disconnect(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
+def _disconnect(
+    links: list[tuple[Any, Callable[..., Any]]], card: KeyCard, overlay: CardOverlay, *_: object
+) -> None:
     """The dock was destroyed."""
     for signal, slot in links:
         signal.disconnect(slot, missing_ok=True)
+    overlay.leave()
+    card.show(False)
