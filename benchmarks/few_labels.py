@@ -13,8 +13,8 @@ disc of radius 3, and its worker processes draw the same regions (it gets none).
 that come with it pick as they are. Ours is trained as the program does by default.
 
 Seconds are of the clock, on one core for each cell, without preprocessing and without start-up (for Topaz:
-that of a trivial command); the models of ours are judged after each epoch, those of Topaz after 100, 250 and
-500 steps.
+that of a trivial command); the models of ours are judged after each epoch, those of Topaz after 50, 100,
+250 and 500 steps.
 
     python benchmarks/few_labels.py [--data FOLDER] [--weights FILE] [--draws 1] [--workers 2]
     python benchmarks/few_labels.py --plan          # the cells that are missing, in their order

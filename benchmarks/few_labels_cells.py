@@ -45,7 +45,7 @@ from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSetti
 VERSION = 1
 OURS, PEER, REFERENCE = "ours", "peer", "reference"
 #: The peer's training: models after 50, 100, … 500 steps, of which these are judged.
-PEER_EPOCHS, PEER_STEPS, PEER_JUDGED = 10, 50, (100, 250, 500)
+PEER_EPOCHS, PEER_STEPS, PEER_JUDGED = 10, 50, (50, 100, 250, 500)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ RECIPES: dict[str, Recipe] = {
     "ours-scratch": Recipe("napari-topaz, from scratch", OURS, TRAINED),
     "peer": Recipe("Topaz, from its resnet8", PEER, (0, *TRAINED), peer.SHIPPED),
     "peer-scratch": Recipe("Topaz, resnet8 from scratch", PEER, TRAINED),
-    "peer-resnet16": Recipe("Topaz, its resnet16 untrained", PEER, (0,), peer.SHIPPED_LARGE),
+    "peer-resnet16": Recipe("Topaz, its resnet16 as it is", PEER, (0,), peer.SHIPPED_LARGE),
     "log": Recipe("LoG blobs", REFERENCE, (0,)),
 }
 #: Cells of the peer in the order of what they tell: minutes each.

@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from few_labels_cells import OURS, PEER, RECIPES, reached
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from papers_report import number, table
 
 #: Colours that the colour-blind can tell apart (Okabe & Ito 2008).
@@ -120,7 +121,10 @@ def figure(
         axis.set_visible(False)
     handles = {h.get_label(): h for h in panels[0].get_lines() if not str(h.get_label()).startswith("_")}
     if handles:
-        picture.legend(handles=list(handles.values()), loc="outside lower center", ncols=3, frameon=False)
+        columns = min(3, across)
+        picture.legend(
+            handles=list(handles.values()), loc="outside lower center", ncols=columns, frameon=False
+        )
     picture.suptitle(f"Average precision with few labels; one core each of {machine}", fontsize=10)
     picture.savefig(path, dpi=150)
     plt.close(picture)
@@ -156,6 +160,7 @@ def over_seconds(axis: Axes, rows: Sequence[dict]) -> None:
         x, y = [max(p[0], 0.1) for p in row["curve"]], [p[2] for p in row["curve"]]
         axis.plot(x, y, STYLES[row["labels"]], color=colour, marker=".", markersize=4, linewidth=1.2)
     axis.set_xscale("log")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_ylim(0, 1)
     axis.set_xlabel("seconds (dots: 10 labels, dashes: 30, line: 100)", fontsize=7)
     axis.grid(alpha=0.3)

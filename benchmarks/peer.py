@@ -20,8 +20,10 @@ from napari_topaz import Picks, read_picks
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parent / ".venv-peer"
 LAUNCHER = HERE / "peer_launcher.py"
-#: Names of the networks that come with it, as its --model takes them; its extract takes the last by default.
-SHIPPED, SHIPPED_LARGE = "resnet8", "resnet16"
+#: Names of networks that come with it, as its --model takes them: what its `train` starts from (its `extract`
+#: takes a plain resnet8 for the one with 64 units), and the larger one of the kind that `extract` picks with
+#: where it is told nothing.
+SHIPPED, SHIPPED_LARGE = "resnet8_u32", "resnet16_u64"
 #: Its scores are logits: everything is above this, so that the whole precision–recall curve is there.
 LOWEST = -1000
 ABSENT = (

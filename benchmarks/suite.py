@@ -106,7 +106,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(words)
     if options.weights is not None and not options.weights.is_file():
         parser.error(f"there is no model {options.weights}")
-    if min(options.repeats or 1, options.threads or 1) < 1:
+    if any(given is not None and given < 1 for given in (options.repeats, options.threads)):
         parser.error("--repeats and --threads are at least 1.")
     options.repeats = options.repeats or (2 if options.quick else 5)
     options.work = options.work / ("quick" if options.quick else "whole")

@@ -1,6 +1,7 @@
 """What the suite lets our package do in a process of its own; prints seconds of each item as JSON.
 
-    python benchmarks/suite_work.py scores MODEL.sav RADIUS IMAGE.mrc …     # dense scores, and picks
+    python benchmarks/suite_work.py scores MODEL.sav RADIUS FOLDER IMAGE.mrc …     # at its stride, and picks
+    python benchmarks/suite_work.py every-pixel MODEL.sav RADIUS FOLDER IMAGE.mrc …
     python benchmarks/suite_work.py suppress RADIUS MAP.mrc …
 
 Seconds are without the first item, which is done twice: it warms up.
@@ -25,8 +26,11 @@ def read(path: Path) -> NDArray[np.float32]:
     return np.asarray(read_micrograph(find_micrographs([path])[0]).pixels, np.float32)
 
 
-def scores(model: Path, files: list[Path], radius: float) -> tuple[list[float], dict[str, list]]:
-    """Score preprocessed images with a network of the peer's; picks in pixels of the image, best first."""
+def scores(model: Path, files: list[Path], radius: float, folder: Path) -> tuple[list[float], dict]:
+    """Score preprocessed images with a network of the peer's; picks in pixels of the image, best first.
+
+    The scores, of every stride-th pixel, are written into the folder.
+    """
     from napari_topaz.extract import extract
     from napari_topaz.model.topaz_models import read_topaz_model
     from napari_topaz.preprocess import Prepared
@@ -40,6 +44,26 @@ def scores(model: Path, files: list[Path], radius: float) -> tuple[list[float], 
         seconds.append(time.perf_counter() - clock)
         best = extract(found, radius)
         picks[path.stem] = [[*map(float, yx), float(s)] for yx, s in zip(best.yx, best.scores, strict=True)]
+        np.save(folder / f"{path.stem}.npy", found.logits)
+    return seconds[1:], picks
+
+
+def every_pixel(model: Path, files: list[Path], radius: float) -> tuple[list[float], dict]:
+    """Score every pixel, by strided passes over the image shifted by one pixel after the other."""
+    from napari_topaz.model.scoring import score_image
+    from napari_topaz.model.topaz_models import read_topaz_model
+
+    network, seconds, picks = read_topaz_model(model).network, [], {}
+    for path in [files[0], *files]:
+        clock = time.perf_counter()
+        image, step = read(path), network.stride
+        dense = np.empty_like(image)
+        for dy in range(step):
+            for dx in range(step):
+                dense[dy::step, dx::step] = score_image(network, image[dy:, dx:])
+        seconds.append(time.perf_counter() - clock)
+        ij, found = suppress(dense, radius)
+        picks[path.stem] = [[int(i), int(j), float(s)] for (i, j), s in zip(ij, found, strict=True)]
     return seconds[1:], picks
 
 
@@ -74,10 +98,15 @@ def greedy(image: NDArray[np.float32], radius: float) -> list[tuple[int, int]]:
 
 
 def main(words: list[str]) -> None:
-    if words[0] == "scores":
-        seconds, picks = scores(Path(words[1]), [Path(w) for w in words[3:]], float(words[2]))
+    what, *given = words
+    if what == "suppress":
+        seconds, picks = suppressed([Path(w) for w in given[1:]], float(given[0]))
     else:
-        seconds, picks = suppressed([Path(w) for w in words[2:]], float(words[1]))
+        model, radius, folder, files = Path(given[0]), float(given[1]), Path(given[2]), map(Path, given[3:])
+        if what == "scores":
+            seconds, picks = scores(model, list(files), radius, folder)
+        else:
+            seconds, picks = every_pixel(model, list(files), radius)
     print(json.dumps({"seconds": seconds, "picks": picks}))
 
 
