@@ -23,6 +23,8 @@ COLOUR = "#cc79a7"
 OPACITY = 0.4
 #: Width of outlines, as a part of the micrograph's longer side.
 LINE = 1 / 400
+#: Place in the list of layers: above micrograph and heat map.
+ABOVE = 2
 #: Corners of an ellipse.
 ROUND = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 
@@ -126,7 +128,7 @@ class MaskLayer:
         )
         self._place(layer)
         before = viewer.layers.selection.active
-        viewer.layers.append(layer)
+        viewer.layers.insert(ABOVE, layer)  # and below all circles
         viewer.layers.selection.active = before
         if name == "masks":
             layer.events.data.connect(self._on_edited)

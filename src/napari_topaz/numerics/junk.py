@@ -23,7 +23,7 @@ from scipy import ndimage
 from napari_topaz.numerics.normalise import MAD_TO_STD, fill_missing
 
 #: Low and high limits, in robust standard deviations. On clean ice, simulated with 150 particles and steep
-#: ice and on two real micrographs, darkness stays below 6.0, roughness below 3.4 and slope below 6.
+#: ice and on two real micrographs, darkness stays below 6.3, roughness below 3.8 and slope below 7.
 DARKNESS, ROUGHNESS, SLOPE = (3.5, 6.5), (2.5, 4.0), (6.0, 10.0)
 #: σ of the mean over a particle's width and over its surroundings, in diameters.
 PARTICLE, SURROUNDINGS = 0.5, 2.0
