@@ -18,14 +18,15 @@ from qtpy.QtCore import Qt
 
 torch = pytest.importorskip("torch")
 
-from napari_topaz.events import JobError, Started, Warned  # noqa: E402
+from napari_topaz.events import EpochDone, JobError, Started, Warned  # noqa: E402
 from napari_topaz.files import find_micrographs  # noqa: E402
 from napari_topaz.gui import tasks  # noqa: E402
 from napari_topaz.gui.main import ParticlePicker  # noqa: E402
 from napari_topaz.gui.session import session_of  # noqa: E402
+from napari_topaz.jobs import live_run  # noqa: E402
 from napari_topaz.jobs.live_run import RoundDone  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
+from napari_topaz.model.picker import EpochRecord, ModelCard, PickerModel  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.score_map import ScoreMap  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
@@ -62,7 +63,7 @@ class Pretended:
         self.warn: str | None = None
         self.error: Exception | None = None
 
-    def live(self, sources, options, newest, stop, cache, start=None, ticks=None):
+    def live(self, sources, options, newest, stop, cache, start=None, ticks=None, masks=None):
         with self.crowd:
             self.starts.append(start)
             yield Started("Preparing micrographs", 1)
@@ -85,11 +86,14 @@ class Pretended:
             time.sleep(0.1)  # a round that was begun
             return model
 
-    def training(self, sources, labels, options, stop, cache, start=None, ticks=None):
+    def training(self, sources, labels, options, stop, cache, start=None, ticks=None, masks=None):
         with self.crowd:
             yield Started("Training", 1)
             time.sleep(0.1)
-            return a_model(1000)
+            for n in (1, 2):
+                model = a_model(1000 + n)
+                yield EpochDone(n, 2, 10 * n, 0.5, 0.7 * n, True, 1.0, model.with_card(threshold=-50.0))
+            return model.with_card(labels=1000, history=(record(1), record(2)), best_epoch=2)
 
     def picking(self, sources, model, options, skip, stop):
         with self.crowd:
@@ -98,9 +102,19 @@ class Pretended:
             return {}
 
 
+def record(n: int) -> EpochRecord:
+    return EpochRecord(epoch=n, step=10 * n, loss=1 / n, held_out=None, seconds=n)
+
+
 def a_model(labels: int) -> PickerModel:
     card = ModelCard(
-        network=SMALL, preprocess=PreprocessSettings(diameter=DIAMETER), train=TrainSettings(), labels=labels
+        network=SMALL,
+        preprocess=PreprocessSettings(diameter=DIAMETER),
+        train=TrainSettings(),
+        pixel_size=2.0,
+        labels=labels,
+        best_epoch=labels,
+        history=tuple(record(n) for n in range(1, labels + 1)),
     )
     return PickerModel(build(SMALL).eval(), card)
 
@@ -335,9 +349,93 @@ def test_the_labels_layer_may_go(qtbot: QtBot, viewer, dock: ParticlePicker, job
     assert len(dock.workspace.labels("mic_0")) == 6
 
 
+def test_trainings_and_a_live_one_are_kept_by_name(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    go_live(qtbot, dock, jobs)
+    click(dock, 5)
+    qtbot.waitUntil(lambda: learnt(dock) == 6)
+    live = dock.workspace.model
+    qtbot.waitUntil(dock.training.button.isEnabled)
+    qtbot.mouseClick(dock.training.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: learnt(dock) == 1000)
+    still(qtbot, dock)
+    panel = dock.training.models
+    panel.fold.button.click()
+    assert panel.fold.button.text() == "Models (2)"
+    assert names(panel) == ["Model 1", "Live 1"]  # the newest first
+    assert [panel.list.topLevelItem(n).text(1) for n in (0, 1)] == ["1000", "6"]
+    assert panel.list.topLevelItem(0).font(0).bold()
+    # use the live one again
+    panel.list.setCurrentItem(panel.list.topLevelItem(1))
+    qtbot.mouseClick(panel.use_button, Qt.MouseButton.LeftButton)
+    assert dock.workspace.model is live
+    assert panel.list.topLevelItem(1).font(0).bold()
+    assert "Live 1 is in use" in dock.job_bar.message
+    still(qtbot, dock)
+    assert jobs.crowd.started == 2  # what she chose stays as it is until the next click
+    # back to an epoch: with the threshold for picking
+    panel.list.setCurrentItem(panel.list.topLevelItem(0).child(0))
+    assert panel.use_button.text() == "Back to epoch 1"
+    qtbot.mouseClick(panel.use_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: learnt(dock) == 1001, timeout=20_000)
+    assert dock.workspace.model.card.best_epoch == 1
+    assert dock.workspace.model.card.threshold > -50
+
+
+def names(panel) -> list[str]:
+    return [panel.list.topLevelItem(n).text(0) for n in range(panel.list.topLevelItemCount())]
+
+
+def test_models_are_renamed_deleted_and_restored_with_the_session(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended, tmp_path: Path
+) -> None:
+    go_live(qtbot, dock, jobs)
+    dock.training.live.setChecked(False)
+    still(qtbot, dock)
+    for _ in range(2):
+        qtbot.waitUntil(dock.training.button.isEnabled)
+        qtbot.mouseClick(dock.training.button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: dock.job_bar.running is None)
+    panel = dock.training.models
+    assert names(panel) == ["Model 2", "Model 1", "Live 1"]
+    panel.list.topLevelItem(1).setText(0, "Model 2")  # as editing does
+    assert "There is a model" in dock.job_bar.message
+    assert names(panel) == ["Model 2", "Model 1", "Live 1"]
+    panel.list.topLevelItem(1).setText(0, "all carbon")
+    panel.list.setCurrentItem(panel.list.topLevelItem(2))
+    qtbot.mouseClick(panel.delete_button, Qt.MouseButton.LeftButton)
+    assert names(panel) == ["Model 2", "all carbon"]
+    session = session_of(viewer)
+    session.keeper.leave()
+    session.model_files.wait()
+    folder = tmp_path / "micrographs" / "napari-topaz-session" / "models"
+    assert len(list(folder.glob("kept_*.safetensors"))) == 2
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copyfile(tmp_path / "micrographs" / "mic_1.mrc", other / "b.mrc")
+    dock.opening.open_paths([other])
+    qtbot.waitUntil(lambda: dock.workspace.names == ["b"])
+    assert names(panel) == []
+    dock.opening.open_paths([tmp_path / "micrographs"])
+    qtbot.waitUntil(lambda: names(panel) == ["Model 2", "all carbon"])
+    qtbot.waitUntil(lambda: learnt(dock) == 1000)
+    panel.list.setCurrentItem(panel.list.topLevelItem(1))
+    restored = dock.workspace.model
+    qtbot.mouseClick(panel.use_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.workspace.model is not restored, timeout=20_000)
+    assert "all carbon is in use" in dock.job_bar.message
+    panel.list.setCurrentItem(panel.list.topLevelItem(1).child(0))
+    assert not panel.use_button.isEnabled()
+    assert "gone" in panel.use_button.toolTip()
+
+
 @pytest.mark.slow
-def test_a_real_one_learns_from_clicks_in_the_picture(qtbot: QtBot, viewer, dock: ParticlePicker) -> None:
-    torch.manual_seed(0)
+def test_a_real_one_learns_from_clicks_in_the_picture(
+    qtbot: QtBot, viewer, dock: ParticlePicker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "FIRST_STEPS", 15)
+    monkeypatch.setattr(live_run, "STEPS", 8)
     dock.workspace.change(network=NetworkSettings(architecture="conv31", width=8))
     dock.training.live.setChecked(True)
     for yx in dock.truth["mic_0"][:6]:

@@ -37,7 +37,7 @@ class Live(QObject):
     Signals
     -------
     began_anew
-        The box was ticked, or other micrographs are open.
+        A job starts: for the first time, or after another job or option.
     rested(PickerModel)
         All labels are learnt for now.
     """
@@ -57,6 +57,7 @@ class Live(QObject):
         self._known: tuple[Mapping[str, Picks], tuple[Any, ...]] | None = None
         self._model: Any = None
         self._fresh = False
+        self._masks = 0  # how often they changed
         self._map: ScoreMap | None = None
         self._then: Callable[[], None] | None = None
         self._soon = QTimer(self)
@@ -74,6 +75,7 @@ class Live(QObject):
             (workspace.options_changed, self._on_options),
             (workspace.model_changed, self._on_model),
             (workspace.decisions.marks.changed, self._hurry),
+            (session.masks.changed, self._on_masks),
         ]
         for signal, slot in links:
             signal.connect(slot)
@@ -102,7 +104,6 @@ class Live(QObject):
 
     def _switch(self, on: bool) -> None:
         self._known, self._fresh = None, on
-        self.began_anew.emit()
         if not on:
             self._job_bar.behind.stop()
         self._look()
@@ -113,10 +114,13 @@ class Live(QObject):
     def _on_options(self, *_: object) -> None:
         self._soon.start(TYPING)
 
+    def _on_masks(self, *_: object) -> None:
+        self._masks += 1
+        self._soon.start(TYPING)
+
     def _on_began(self) -> None:
         """Other micrographs are open: what is learnt of those before is not wanted any more."""
         self._job_bar.behind.stop(drop=True)
-        self.began_anew.emit()
         self._note_as_known()
         self._hurry()
 
@@ -165,7 +169,7 @@ class Live(QObject):
         options = self._workspace.options
         pick = options.pick.model_copy(update={"threshold": None})
         how = (options.preprocess, options.train, options.network, options.run, pick)
-        return (*how, self._workspace.decisions.ticks)
+        return (*how, self._workspace.decisions.ticks, self._masks)
 
     def _is_made_of_this(self) -> bool:
         return self._how == self._options() and self._sources == self._workspace.decisions.in_use
@@ -180,15 +184,17 @@ class Live(QObject):
         workspace, cache, mailbox = self._workspace, self._session.prepared, Mailbox()
         sources, ticks = workspace.decisions.in_use, workspace.decisions.ticks
         options, start = workspace.options, workspace.model
+        more = (cache, start, ticks, self._session.masks.all)
         self._sources, self._how = sources, self._options()
         self._mailbox, self._told = mailbox, None
         self._model, self._map = start, None
         self._tell()
+        self.began_anew.emit()
         self._panel.clear()
         self._panel.say_live("Live begins …")
         self._job_bar.behind.start(
             Background(
-                lambda stop: tasks.learning_live(sources, options, mailbox, stop, cache, start, ticks),
+                lambda stop: tasks.learning_live(sources, options, mailbox, stop, *more),
                 self._on_event,
                 self._on_result,
                 self._on_failed,

@@ -37,6 +37,7 @@ class Models(QObject):
         self._shelf, self._panel = session.shelf, panel
         self._epochs: dict[int, KeptEpoch] = {}
         self._of_live: KeptModel | None = None
+        self._rests: dict[int, KeptEpoch] = {}
         actions.training_began.connect(self._begin)
         actions.training_event.connect(self._note)
         job_bar.running_changed.connect(self._on_running)
@@ -56,7 +57,9 @@ class Models(QObject):
 
     def use(self, kept: KeptModel, epoch: KeptEpoch | None = None) -> None:
         """Pick with a kept model from now on, or with one of its epochs."""
-        if epoch is not None and epoch.model is not None:
+        if epoch is not None and epoch.model is not None and epoch.settled:
+            self._take(epoch.model, f"{kept.name}, epoch {epoch.epoch},")
+        elif epoch is not None and epoch.model is not None:
             snapshot, number, cache = epoch.model, epoch.epoch, self._session.prepared
             source = self._any_source()
             self._job_bar.start(
@@ -115,13 +118,17 @@ class Models(QObject):
         return f"{running} is running: press Stop first, or wait until it is done." if running else None
 
     def _keep_live(self, model: Any) -> None:
+        last = model.card.history[-1]
+        figures = (last.epoch, last.step, last.loss, last.held_out)
+        self._rests[last.epoch] = KeptEpoch(*figures, model, settled=True)
         if self._of_live in self._shelf.models and self._of_live is not None:
-            self._shelf.renew(self._of_live, model)
+            self._shelf.renew(self._of_live, model, self._rests)
         else:
-            self._of_live = self._shelf.put(model, "Live")
+            self._of_live = self._shelf.put(model, "Live", self._rests)
+        self._rests = {epoch.epoch: epoch for epoch in self._of_live.epochs if epoch.model is not None}
 
     def _forget_live(self) -> None:
-        self._of_live = None
+        self._of_live, self._rests = None, {}
 
     def _show(self) -> None:
         self._panel.models.show_models(self._shelf.models, self._workspace.model)

@@ -31,6 +31,8 @@ class KeptEpoch:
         Average precision on held-out labels.
     model : PickerModel or None
         None where only the figures are left: snapshots do not outlive the window.
+    settled : bool
+        Whether its threshold is the one for picking; while it learns it is one of single scores.
     """
 
     epoch: int
@@ -38,6 +40,7 @@ class KeptEpoch:
     loss: float
     held_out: float | None
     model: PickerModel | None = None
+    settled: bool = False
 
 
 @dataclass(eq=False)
@@ -94,10 +97,8 @@ class Shelf:
         """Keep the result of a training; it gets a name that no other one has."""
         card = model.card
         snapshots = epochs or {}
-        history = [
-            KeptEpoch(r.epoch, r.step, r.loss, r.held_out, getattr(snapshots.get(r.epoch), "model", None))
-            for r in card.history
-        ]
+        figures = [KeptEpoch(r.epoch, r.step, r.loss, r.held_out) for r in card.history]
+        history = [snapshots.get(e.epoch, e) for e in figures]
         kept = KeptModel(
             name=self._free(what),
             labels=card.labels,
@@ -110,10 +111,11 @@ class Shelf:
         self.changed.emit()
         return kept
 
-    def renew(self, kept: KeptModel, model: PickerModel) -> None:
+    def renew(
+        self, kept: KeptModel, model: PickerModel, epochs: Mapping[int, KeptEpoch] | None = None
+    ) -> None:
         """Have a model that has learnt more in place of an older state of it."""
-        newer = Shelf()
-        fresh = newer.put(model)
+        fresh = Shelf().put(model, epochs=epochs)
         kept.model, kept.labels, kept.epoch, kept.epochs = model, fresh.labels, fresh.epoch, fresh.epochs
         self.unwanted.append(kept.file)
         kept.file = fresh.file

@@ -54,6 +54,6 @@ def settle(
         scores.append(picks_of(score_map, model, how).scores)
     single, averaged = scores
     wanted = int((single >= model.card.threshold).sum())
-    if not 0 < wanted <= len(averaged):
+    if not wanted or not len(averaged):
         return model
-    return model.with_card(threshold=float(averaged[wanted - 1]))
+    return model.with_card(threshold=float(averaged[min(wanted, len(averaged)) - 1]))
