@@ -225,7 +225,7 @@ def test_closed_while_cutting(qtbot: QtBot, monkeypatch) -> None:
     monkeypatch.setattr(gallery_tiles, "cut_tile", slow)
     bench.workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER * 1.2))
     qtbot.waitUntil(began.is_set)
-    cutter, workspace = bench.gallery.cutter, bench.workspace
+    cutter, workspace, kept = bench.gallery.cutter, bench.workspace, bench.list
     with qtbot.waitSignal(bench.gallery.destroyed):
         bench.gallery.deleteLater()
     go.set()
@@ -233,6 +233,7 @@ def test_closed_while_cutting(qtbot: QtBot, monkeypatch) -> None:
     del bench
     gc.collect()
     workspace.label("a", [[60, 60]], Kind.PARTICLE)  # nobody listens any more
+    assert not kept.gathering
 
 
 def test_many_rows_only_tiles_in_view_are_looked_at(qtbot: QtBot) -> None:

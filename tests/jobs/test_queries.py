@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_topaz.events import JobError, Warned
-from napari_topaz.jobs.queries import Queries, suggest_queries
+from napari_topaz.jobs.queries import COMPARED, Queries, _some_labels, suggest_queries
 from napari_topaz.micrograph import Micrograph, MicrographFile
 from napari_topaz.picks import Kind, Picks
 
@@ -104,7 +104,7 @@ def test_the_micrograph_with_most_doubtful_ones_is_named_first() -> None:
     world = World()
     world.candidates["a"] = Picks(world.candidates["a"].yx, np.full(27, 9.0))
     world.candidates["a"].scores.setflags(write=True)
-    world.candidates["a"].scores[0] = 1.5
+    world.candidates["a"].scores[0] = 4.2
     found, _ = drained(world.ask())
     assert [name for name, _ in found.doubtful] == ["b", "a"]
     assert found.doubtful[1][1] == 1
@@ -135,8 +135,7 @@ def test_stopped_early_it_asks_about_doubtful_ones_all_the_same() -> None:
 
 
 def test_rejected_labels_are_no_particles_to_compare_with() -> None:
-    world = World()
-    strange = {n: np.array(sorted(places), np.float32) for n, places in world.strange.items()}
-    world.labels = {n: Picks.labels(yx, Kind.NOT_PARTICLE) for n, yx in strange.items()}
-    found, _ = drained(world.ask())
-    assert sum((q.y, q.x) in world.strange[q.name] for q in found.questions if q.odd) == 3
+    both = Picks.labels([[1, 1], [2, 2]]) + Picks.labels([[3, 3]], Kind.NOT_PARTICLE)
+    many = {f"m{k}": Picks.labels(np.full((50, 2), k)) for k in range(10)}
+    assert {n: len(p) for n, p in _some_labels({"a": both}).items()} == {"a": 2}
+    assert sum(map(len, _some_labels(many).values())) == COMPARED

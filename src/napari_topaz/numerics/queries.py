@@ -2,9 +2,11 @@
 
 Three things count:
 
-* *Doubt*: the candidates whose score is nearest to the threshold. A logistic model is least sure where
-  its probability is ½; examples there change it most (uncertainty sampling: Lewis & Gale 1994, A
-  sequential algorithm for training text classifiers, SIGIR 94, section 3).
+* *Doubt*: candidates that are as likely particles as not; examples there change a model most (uncertainty
+  sampling: Lewis & Gale 1994, A sequential algorithm for training text classifiers, SIGIR 94, section 3).
+  That is above the threshold of picks: one that makes F1 largest lies where the probability is F1/2, so
+  below ½ (Lipton, Elkan & Naryanaswamy 2014, Optimal thresholding of classifiers to maximize F1 measure).
+  The score below which a quarter of the picks lie stands for it, see :func:`doubt_point`.
 * *Oddity*: candidates that score high but do not look like the others that do. Of positive and unlabelled
   data alone a model cannot know that they are wrong, and it is sure of them, so that doubt never finds
   them; a part of the questions is kept for them.
@@ -24,7 +26,9 @@ from napari_topaz.numerics.boxes import rotational_average, thumbnail
 
 #: Part of the questions that is kept for odd candidates.
 ODD_PART = 0.3
-#: Probability ¼ to ¾: logits this close to the threshold are doubtful.
+#: Part of the picks whose score is below the point of doubt.
+QUARTER = 0.25
+#: Probability ¼ to ¾: logits this close to the point of doubt are doubtful.
 DOUBTFUL = float(np.log(3))
 #: Questions on one micrograph are this far apart, in particle diameters.
 APART = 2.0
@@ -68,7 +72,8 @@ def choose_queries(
     """
     known = np.nan_to_num(np.asarray(oddity, np.float64), nan=0.0)
     odd_order = [int(i) for i in np.argsort(-known, kind="stable") if known[i] > 0]
-    doubt_order = [int(i) for i in np.argsort(np.abs(margins), kind="stable")[:MOST_DOUBTFUL]]
+    doubt = np.abs(np.asarray(margins, np.float64) - doubt_point(margins))
+    doubt_order = [int(i) for i in np.argsort(doubt, kind="stable")[:MOST_DOUBTFUL]]
     chosen: list[int] = []
     each = max(1, -(-count // max(1, len(np.unique(groups)))))
     _take(chosen, odd_order, round(ODD_PART * count), groups, places, each)
@@ -79,7 +84,7 @@ def choose_queries(
         if len(chosen) == before and each >= count:
             break
         each *= 2
-    ranked = sorted(chosen, key=lambda i: (abs(float(margins[i])) if i not in odd else 0.0, i))
+    ranked = sorted(chosen, key=lambda i: (float(doubt[i]) if i not in odd else 0.0, i))
     return np.array(ranked, np.intp), np.array([i in odd for i in ranked], bool)
 
 
@@ -105,9 +110,15 @@ def _take(
         turns[int(groups[i])] += 1
 
 
+def doubt_point(margins: NDArray[np.floating]) -> float:
+    """Return the margin at which a candidate is most in doubt; 0 where there are no picks."""
+    picks = margins[margins >= 0]
+    return float(np.quantile(picks, QUARTER)) if len(picks) else 0.0
+
+
 def doubtful(margins: NDArray[np.floating], groups: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     """Return how many doubtful candidates each of `count` groups has (see :data:`DOUBTFUL`)."""
-    near = np.abs(margins) <= DOUBTFUL
+    near = np.abs(margins - doubt_point(margins)) <= DOUBTFUL
     return np.bincount(np.asarray(groups)[near], minlength=count)
 
 
