@@ -92,7 +92,7 @@ def test_slow_suppression_is_the_fast_one(suite: ModuleType) -> None:
 
 def test_the_same_picks_away_from_edges(suite: ModuleType) -> None:
     stages = sys.modules["suite_stages"]
-    theirs = Picks(np.array([[50, 50], [60, 60], [5, 50], [70, 70]], np.float32), np.array([1, 2, 3, -1.0]))
+    theirs = Picks(np.array([[50, 50], [60, 60], [5, 50], [45, 60]], np.float32), np.array([1, 2, 3, -1.0]))
     ours = np.array([[50.0, 50.5, 1.0], [60.0, 61.8, 1.0]])
     said = stages.same_picks({"a": ours}, {"a": theirs}, (100, 100))
     assert said.startswith(
