@@ -40,8 +40,11 @@ def test_geojson_counts_from_the_corner_of_the_first_pixel(tmp_path: Path) -> No
     """One pixel, row 3, column 7, as QuPath writes its outline; by hand."""
     path = tmp_path / "a_mask.geojson"
     path.write_text(json.dumps(feature([(7, 3), (8, 3), (8, 4), (7, 4), (7, 3)])))
-    grid = masked_pixels(read_mask(path), SHAPE, SHAPE)
-    assert np.argwhere(grid).tolist() == [[3, 7]]
+    mask = read_mask(path)
+    assert mask.polygons[0].min(axis=0).tolist() == [2.5, 6.5]
+    assert np.argwhere(masked_pixels(mask, SHAPE, SHAPE)).tolist() == [[3, 7]]
+    (write_mask(tmp_path, "b", mask)[0]).rename(path)
+    assert [7.0, 3.0] in json.loads(path.read_text())["features"][0]["geometry"]["coordinates"][0]
 
 
 def test_holes_and_collections_are_read(tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_topaz.events import Started
+from napari_topaz.events import JobError, Started
 from napari_topaz.files import find_masks
-from napari_topaz.gui import dialogs, masking
+from napari_topaz.gui import dialogs, masking, tasks
+from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.display import DisplaySettings, picture_of
+from napari_topaz.gui.expecting import Expecting
+from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.mask_panel import MaskPanel
 from napari_topaz.gui.masking import Masking
@@ -172,3 +175,23 @@ def test_a_dock_that_is_gone_is_left_alone(qtbot: QtBot, bench: Bench) -> None:
     bench.book.put({"a": Mask((SQUARE,))})
     qtbot.wait(20)
     assert bench.panel.status.text() == before
+
+
+def test_training_and_estimates_get_the_masks(qtbot: QtBot, bench: Bench, monkeypatch) -> None:
+    asked = []
+
+    def task(*args):
+        asked.append(args)
+        yield Started("Training", 1)
+        raise JobError("Enough.")
+
+    monkeypatch.setattr(tasks, "training", task)
+    monkeypatch.setattr(tasks, "estimating", task)
+    bench.open()
+    bench.book.put({"a": Mask((SQUARE,))})
+    actions = Actions(bench.session, bench.bar, bench.dock)
+    expecting = Expecting(bench.session, bench.bar, ExpectingRow(bench.dock), bench.dock)
+    for begin in (actions.train, expecting.estimate):
+        begin()
+        qtbot.waitUntil(lambda: bench.bar.running is None)
+    assert [args[-1] for args in asked] == [bench.book.all] * 2

@@ -57,11 +57,13 @@ class Actions(QObject):
         self._forget_threshold()
         self.training_began.emit()
         workspace = self._workspace
-        sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
+        sources, labels, options = workspace.decisions.in_use, workspace.all_labels, workspace.options
+        ticks, masks = workspace.decisions.ticks, self._session.masks.all
         start = workspace.model if go_on else None
+        more = (self._session.prepared, start, ticks, masks)
         self._job_bar.start(
             "Training",
-            lambda stop: tasks.training(sources, labels, options, stop, self._session.prepared, start),
+            lambda stop: tasks.training(sources, labels, options, stop, *more),
             on_event=self._on_training,
             on_result=self._take_trained,
         )
@@ -70,6 +72,8 @@ class Actions(QObject):
         """Score the shown micrograph in a thread; of several wishes only the latest counts."""
         model, name, run = self._workspace.model, self._layers.shown, self._job_bar.run_id
         if model is None or name is None or name in self._workspace.suggested:
+            return
+        if self._job_bar.behind.serves:  # it scores what is shown, too
             return
         if not model.knows_preprocessing and self._workspace.options.preprocess.diameter is None:
             return  # the hint asks for it
@@ -126,10 +130,10 @@ class Actions(QObject):
     def pick_all(self) -> None:
         """Pick all micrographs that are not picked yet."""
         workspace = self._workspace
-        sources, model, options = workspace.sources, workspace.model, workspace.options
+        sources, model, options = workspace.decisions.in_use, workspace.model, workspace.options
         if model is None:
             return
-        done, is_current = frozenset(filter(workspace.is_picked, workspace.names)), self._until_changed()
+        done, is_current = workspace.picked, self._until_changed()
         self._job_bar.start(
             "Picking",
             lambda stop: tasks.picking(sources, model, options, done, stop),
@@ -215,8 +219,8 @@ class Actions(QObject):
             self._workspace.set_candidates(event.name, event.picks)
 
     def _report_picking(self, _: Any) -> None:
-        picked = list(filter(self._workspace.is_picked, self._workspace.names))
-        n, left = sum(map(self._workspace.count, picked)), len(self._workspace.names) - len(picked)
+        picked = self._workspace.picked & self._workspace.decisions.names_in_use
+        n, left = sum(map(self._workspace.count, picked)), self._workspace.unpicked
         more = f"; {left} are not picked" if left else ""
         self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")
 

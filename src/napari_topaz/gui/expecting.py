@@ -48,9 +48,9 @@ class Expecting(QObject):
 
     def _of_workspace(self, task: Any, *more: object) -> Any:
         """Return a task on copies of what there is now."""
-        workspace, cache = self._workspace, self._session.prepared
-        sources, labels, options = workspace.sources, workspace.all_labels, workspace.options
-        return lambda stop: task(sources, labels, options, *more, stop, cache)
+        workspace, cache, masks = self._workspace, self._session.prepared, self._session.masks.all
+        sources, labels, options = workspace.decisions.in_use, workspace.all_labels, workspace.options
+        return lambda stop: task(sources, labels, options, *more, stop, cache, masks)
 
     def _ask_compare(self) -> None:
         folder = dialogs.ask_comparison_folder(self._dock)

@@ -16,14 +16,21 @@ from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.expecting import Expecting
 from napari_topaz.gui.guide import guide
+from napari_topaz.gui.help_most import HelpMost
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
 from napari_topaz.gui.keeper import Keeper
+from napari_topaz.gui.live import Live
+from napari_topaz.gui.marking import Marking
+from napari_topaz.gui.masking import Masking
+from napari_topaz.gui.meaning import Meaning
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
+from napari_topaz.gui.models import Models
 from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
+from napari_topaz.gui.seeing import Seeing
 from napari_topaz.gui.session import session_of
 from napari_topaz.gui.theme import EMPHASIS, REQUIRED, colours_of, hint_style
 from napari_topaz.gui.training_panel import TrainingPanel
@@ -60,7 +67,14 @@ class ParticlePicker(QWidget):
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
+        self.seeing = Seeing(session, self.job_bar, self.micrographs, self.particle.labels, self)
+        self.live = Live(session, self.job_bar, self.training, self)
+        self.models = Models(session, self.job_bar, self.actions_, self.live, self.training, self)
+        self.marking = Marking(session, self.job_bar, self.micrographs, self._look_again, self)
+        self.masking = Masking(session, self.job_bar, self.particle.masks, self.opening.shown, self)
+        self.meaning = Meaning(session, self.particle.meaning, self)
         self.expecting = Expecting(session, self.job_bar, self.particle.expecting, self)
+        self.help_most = HelpMost(napari_viewer, session, self.job_bar, self.picks.help_most, self)
         self._arrange()
         self._connect_panels()
         self._connect_rest()
@@ -109,10 +123,8 @@ class ParticlePicker(QWidget):
             lambda: self._with(ask.ask_session_folder(self), self._copy_session)
         )
         self.particle.changed.connect(self._take_options)
-        self.particle.kind_chosen.connect(self.layers.label_next)
-        self.particle.undo.connect(self.workspace.undo)
-        self.particle.load_labels.connect(lambda: self._with(ask.ask_labels(self), do.load_labels))
-        self.training.train.connect(lambda go_on: do.train(go_on=go_on))
+        self.particle.labels.load.connect(lambda: self._with(ask.ask_labels(self), do.load_labels))
+        self.training.train.connect(lambda go_on: self.live.first(lambda: do.train(go_on=go_on)))
         self.particle.suggestions.suggest.connect(do.suggest)
         self.particle.suggestions.from_file.connect(
             lambda: self._with(ask.ask_templates(self), lambda path: do.suggest("template", path))
@@ -124,7 +136,7 @@ class ParticlePicker(QWidget):
         )
         self.training.load_model.connect(lambda: self._with(ask.ask_model(self), do.load_model))
         self.picks.threshold_chosen.connect(do.choose_threshold)
-        self.picks.pick_all.connect(do.pick_all)
+        self.picks.pick_all.connect(lambda: self.live.first(do.pick_all))
         self.picks.save.connect(lambda: self._with(ask.ask_save_picks(self, self._folder()), do.save))
         self.restore.clicked.connect(self.layers.restore)
 
@@ -135,6 +147,8 @@ class ParticlePicker(QWidget):
         self.actions_.training_event.connect(self.keeper.note_training)
         self.actions_.model_loaded.connect(self._show_history)
         self.opening.shown.connect(self._on_shown)
+        self.opening.shown.connect(self.live.redraw)
+        self.opening.listing_changed.connect(self.micrographs.show_listing)
         self.opening.failed.connect(partial(self.job_bar.say, error=True))
         self.opening.restored.connect(self._show_history)
         self.job_bar.running_changed.connect(self._look_again)
@@ -265,13 +279,14 @@ class ParticlePicker(QWidget):
     def _show_state(self) -> None:
         """Hint, buttons, histogram: everything that follows from the workspace."""
         workspace, name = self.workspace, self.workspace.current
-        advice = guide(workspace, self.job_bar.running)
+        advice = guide(workspace, self.job_bar.running, live=self.live.on)
         self.hint.setText(advice.next_step)
         self.restore.setVisible(bool(self.layers.lost))
         self.training.enable(advice)
         self.particle.expecting.enable(advice.train)
         self.picks.enable(advice)
-        self.particle.enable_labels(advice.label, workspace.can_undo)
+        self.help_most.enable(advice)
+        self.particle.labels.enable(advice.label, workspace.history)
         self.particle.suggestions.enable(advice, suggested=name in workspace.suggested)
         self._emphasise(advice.emphasis)
         stated = None if name is None else workspace.stated_pixel_size(name)

@@ -12,6 +12,7 @@ from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.fold import Fold, heading
 from napari_topaz.gui.form import Form, NumberBox, advanced_fields
 from napari_topaz.gui.label_row import LabelRow
+from napari_topaz.gui.mask_panel import MaskPanel
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.suggestions import SuggestRow
 from napari_topaz.settings.presets import GROUPS as PRESET_GROUPS
@@ -50,10 +51,18 @@ class ParticlePanel(QWidget):
         layout.addWidget(
             self._add("train", options.train, ["expected"], {"expected": "Expected per micrograph"})
         )
+        #: What the expected number means.
+        self.meaning = QLabel()
+        self.meaning.setObjectName("meaning")
+        self.meaning.setWordWrap(True)
+        self.meaning.hide()
+        layout.addWidget(self.meaning)
         self.labels = LabelRow()
         layout.addWidget(self.labels)
         self.suggestions = SuggestRow()
         layout.addWidget(self.suggestions)
+        self.masks = MaskPanel()
+        layout.addWidget(self.masks)
         self.advanced = Fold("Advanced")
         self.advanced.add(self._preset_row())
         self.expecting = ExpectingRow()

@@ -14,8 +14,9 @@ import numpy as np
 
 from napari_topaz.events import Job, JobError, Progress, Started, StopToken, Warned
 from napari_topaz.files import check_inside, format_of, match_names, read_header, read_picks, write_picks
+from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
-from napari_topaz.gui.workspace import Source
+from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
@@ -26,9 +27,11 @@ from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
+from napari_topaz.training_set import Ticks
 
 if TYPE_CHECKING:
     from napari_topaz.jobs.cross_validate import CrossValidation
+    from napari_topaz.jobs.live import Newest
     from napari_topaz.jobs.prior import ExpectedNumber
     from napari_topaz.jobs.stack import StackResult
     from napari_topaz.model.picker import PickerModel
@@ -48,17 +51,13 @@ def training(
     stop: StopToken,
     cache: PreparedCache,
     start: PickerModel | None = None,
+    ticks: Ticks | None = None,
+    masks: Masks | None = None,
 ) -> Job[PickerModel]:
     """Train on the labels, from the weights of a model where one is given: then its network is taken."""
     from napari_topaz.jobs.train import train_on_files
 
-    preprocess, train, network = options.preprocess, options.train, options.network
-    if start is not None:
-        # What is as by default here is left to the model.
-        train = TrainSettings(**train.model_dump(exclude_defaults=True))
-        network = NetworkSettings()
-        if start.knows_preprocessing:
-            preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
+    preprocess, train, network = _how(options, start)
     return (
         yield from train_on_files(
             sources,
@@ -70,6 +69,52 @@ def training(
             stop=stop,
             cache=cache,
             start=start,
+            ticks=ticks,
+            masks=masks,
+        )
+    )
+
+
+def _how(
+    options: Options, start: PickerModel | None
+) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
+    """How to learn; what is as by default here is left to the model that training starts from."""
+    if start is None:
+        return options.preprocess, options.train, options.network
+    preprocess = options.preprocess
+    if start.knows_preprocessing:
+        preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
+    return preprocess, TrainSettings(**options.train.model_dump(exclude_defaults=True)), NetworkSettings()
+
+
+def learning_live(
+    sources: Sequence[Source],
+    options: Options,
+    newest: Newest,
+    stop: StopToken,
+    cache: PreparedCache,
+    start: PickerModel | None = None,
+    ticks: Ticks | None = None,
+    masks: Masks | None = None,
+) -> Job[PickerModel | None]:
+    """Learn behind the other jobs from whatever labels there are, see :func:`.jobs.live.live`."""
+    from napari_topaz.jobs.live import live
+
+    preprocess, train, network = _how(options, start)
+    return (
+        yield from live(
+            sources,
+            preprocess,
+            train,
+            network,
+            newest,
+            pick=options.pick,
+            device=options.run.device,
+            stop=stop,
+            cache=cache,
+            start=start,
+            ticks=ticks,
+            masks=masks,
         )
     )
 
@@ -80,14 +125,14 @@ def estimating(
     options: Options,
     stop: StopToken,
     cache: PreparedCache,
+    masks: Masks | None = None,
 ) -> Job[ExpectedNumber]:
     """Estimate the expected number of particles from the labels."""
     from napari_topaz.jobs.prior import estimate_expected
 
-    how = (options.preprocess, options.train, options.network)
-    return (
-        yield from estimate_expected(sources, labels, *how, device=options.run.device, stop=stop, cache=cache)
-    )
+    how, device = (options.preprocess, options.train, options.network), options.run.device
+    job = estimate_expected(sources, labels, *how, device=device, stop=stop, cache=cache, masks=masks)
+    return (yield from job)
 
 
 def comparing_numbers(
@@ -97,6 +142,7 @@ def comparing_numbers(
     folder: Path,
     stop: StopToken,
     cache: PreparedCache,
+    masks: Masks | None = None,
 ) -> Job[CrossValidation]:
     """Compare half, once and twice the expected number by cross-validation."""
     from napari_topaz.jobs.cross_validate import cross_validate
@@ -119,6 +165,7 @@ def comparing_numbers(
             device=options.run.device,
             stop=stop,
             cache=cache,
+            masks=masks,
         )
     )
 
@@ -269,6 +316,15 @@ def exporting(
     from napari_topaz.jobs.stack import stack
 
     return (yield from stack(sources, picks, path, settings, pixel_size=pixel_size, stop=stop))
+
+
+def going_back(
+    snapshot: PickerModel, epoch: int, source: Source | None, cache: PreparedCache
+) -> Job[PickerModel]:
+    """Make the snapshot of an epoch a model that picks, see :func:`.jobs.snapshots.settle`."""
+    from napari_topaz.jobs.snapshots import settle
+
+    return (yield from settle(snapshot, epoch, source, cache))
 
 
 def loading_model(path: Path) -> Job[PickerModel]:
