@@ -122,7 +122,7 @@ def test_train_starts_from_the_present_model_where_that_is_wanted(
     qtbot.addWidget(bar)
     actions, model, seen = Actions(session, bar, bar), a_model(), []
 
-    def train(sources: Any, labels: Any, options: Any, stop: Any, cache: Any, start: Any):
+    def train(sources: Any, labels: Any, options: Any, stop: Any, cache: Any, start: Any, *more: Any):
         yield Started("Training", 3)
         seen.append(start)
         return model
