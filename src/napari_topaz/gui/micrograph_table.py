@@ -84,7 +84,7 @@ class MicrographTable(QAbstractTableModel):
             side = Qt.AlignmentFlag.AlignHCenter if column == STATE else Qt.AlignmentFlag.AlignRight
             return int(side | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.FontRole:
-            return self._font(name)
+            return self._font(name, column)
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -168,8 +168,8 @@ class MicrographTable(QAbstractTableModel):
         words = [GLYPHS[self._workspace.decisions.state(name)][1], *(said for _, said in self._ticks(name))]
         return "; ".join(words) + "."
 
-    def _font(self, name: str) -> QFont | None:
-        excluded = self._workspace.decisions.is_excluded(name)
+    def _font(self, name: str, column: int) -> QFont | None:
+        excluded = column == NAME and self._workspace.decisions.is_excluded(name)
         if not excluded and name != self._workspace.current:
             return None
         font = QFont()
