@@ -155,9 +155,8 @@ def main() -> None:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     options.output.write_text(
         f"# {about[0]}\n\n{about[1]}\n\n"
-        f"Command: `python benchmarks/gallery_speed.py`, {os.cpu_count()} cores ({platform.machine()}), load {load}.\n\n"
-        + "\n".join(lines)
-        + "\n"
+        f"Command: `python benchmarks/gallery_speed.py`, {os.cpu_count()} cores ({platform.machine()}), "
+        f"load {load}.\n\n" + "\n".join(lines) + "\n"
     )
     print("\n".join(lines))
 

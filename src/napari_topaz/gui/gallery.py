@@ -83,9 +83,11 @@ class ParticleGallery(QWidget):
         self.hint.setToolTip(TIP)
         for label in (self.status, self.hint):
             label.setWordWrap(True)
+            label.setMinimumHeight(2 * label.fontMetrics().lineSpacing())
         side = QWidget()
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
         boxes = QHBoxLayout()
         boxes.addWidget(self.scope)
         boxes.addWidget(self.order)
@@ -198,7 +200,8 @@ class ParticleGallery(QWidget):
         if self.cutter.made != self._painted:
             self._painted = self.cutter.made
             self.view.viewport().update()
-            self._settle.start()
+            if not self._settle.isActive():  # else the average would wait for the last tile
+                self._settle.start()
 
     def _look(self, row: int) -> TileLook:
         picks, key = self.list.rows.picks, self.list.key(row)

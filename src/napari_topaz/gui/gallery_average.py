@@ -15,7 +15,7 @@ from napari_topaz.gui.gallery_view import image_of
 from napari_topaz.numerics.boxes import rotational_average
 
 #: Edge of a picture, px.
-EDGE = 104
+EDGE = 96
 #: Percentiles that are black and white.
 BLACK, WHITE = 0.5, 99.5
 
