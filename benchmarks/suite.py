@@ -79,6 +79,7 @@ def draw(found: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
         numbers, ours, theirs = zip(*points, strict=True)
         for values, label, colour in ((ours, "napari-topaz", "#0072B2"), (theirs, "Topaz 0.3.20", "#D55E00")):
             axis.plot(numbers, values, marker="o", markersize=4, label=label, color=colour)
+        axis.set_xticks(numbers)
         axis.set_xlabel("micrographs")
         axis.set_ylabel({"s": "seconds", "MB": "peak memory (MB)"}[unit])
         axis.set_ylim(bottom=0)

@@ -6,6 +6,7 @@ import csv
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -160,7 +161,7 @@ def test_ours_and_no_training_without_the_peer(
     short = {"epochs": 2, "steps": 2}
     for name in ("ours", "ours-scratch"):
         recipe = cells.RECIPES[name]
-        monkeypatch.setitem(cells.RECIPES, name, cells.replace(recipe, changes=short))
+        monkeypatch.setitem(cells.RECIPES, name, replace(recipe, changes=short))
     make_model(tmp_path / "weights.safetensors")
     words = ["--weights", str(tmp_path / "weights.safetensors"), "--labels", "0", "10", "--workers", "1"]
     words += ["--work", str(tmp_path / "work"), "--output", str(tmp_path / "few.md")]
