@@ -60,7 +60,7 @@ class Screen:
 
     def warn(self, message: str) -> None:
         """Print a warning, whether quiet or not."""
-        print(f"Warning: {message}", file=sys.stderr)
+        print(f"Warning: {' '.join(message.split())}", file=sys.stderr)
 
     def result(self, values: Mapping[str, Any], text: str) -> int:
         """Print the result and return the exit code.
@@ -80,7 +80,7 @@ class Screen:
         if self.failed:
             count, some = len(self.failed), _first(self.failed)
             what = f"{count} of {self._tried} micrographs failed" if self._tried else f"{count} failed"
-            print(f"Error: {what}: {some}.", file=sys.stderr)
+            print(f"Error: {what}: {' '.join(some.split())}.", file=sys.stderr)
         if self.stop.is_set():
             print("Error: stopped before the end; what was done so far is kept.", file=sys.stderr)
         return int(bool(self.failed) or self.stop.is_set())

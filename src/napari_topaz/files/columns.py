@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.names import unique_names, usable_name
 from napari_topaz.micrograph import micrograph_name
 from napari_topaz.picks import Kind, Picks
@@ -159,6 +159,7 @@ def text_of(path: Path, what: str) -> str:
         Where it is none, or cannot be read; `what` says what to give instead.
     """
     try:
+        refuse_special(path)
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not a text file; give {what}.") from error

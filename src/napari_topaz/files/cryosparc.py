@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.columns import numbers, picks_of_table
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.micrographs import read_header
 from napari_topaz.files.names import without_uid
 from napari_topaz.files.write_options import WriteOptions, project_path
@@ -104,6 +104,7 @@ def write_cryosparc(path: Path, picks: Mapping[str, Picks], options: WriteOption
 
 def _load(path: Path) -> NDArray[Any]:
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             if file.read(len(_STREAM)) == _STREAM:
                 raise FileError(
@@ -116,7 +117,7 @@ def _load(path: Path) -> NDArray[Any]:
         raise
     except OSError as error:
         raise reading_failed(path, error) from error
-    except (ValueError, EOFError, SyntaxError, MemoryError) as error:
+    except Exception as error:  # whatever NumPy's parser of headers meets: syntax, tokens, memory
         raise FileError(f"{path} {_why_not(error)}") from error
     if table.dtype.names is None:
         raise FileError(f"{path} is a NumPy file without named fields; give a .cs file of particles.")

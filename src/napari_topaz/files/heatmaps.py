@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 
-from napari_topaz.files.errors import FileError, reading_failed
-from napari_topaz.files.mrc import read_mrc_pixels, write_mrc
+from napari_topaz.files.errors import FileError
+from napari_topaz.files.mrc import read_mrc_labels, read_mrc_pixels, write_mrc
 from napari_topaz.score_map import ScoreMap
 
 #: What files of score maps end with; the rest is the micrograph's name.
@@ -77,17 +76,21 @@ def read_heatmap(path: Path) -> Heatmap:
         Where the file is not a score map that :func:`write_heatmap` wrote.
     """
     pixels = read_mrc_pixels(path, 0)
-    try:
-        with mrcfile.open(path, header_only=True, permissive=True) as mrc:
-            labels = mrc.get_labels()
-    except OSError as error:
-        raise reading_failed(path, error) from error
-    found = next((m for m in map(_PATTERN.match, labels) if m), None)
-    if found is None:
-        raise FileError(f"{path} does not say of what it is a score map; write it anew with heatmap.")
-    height, width, step_y, step_x, border, radius = map(float, found.groups())
+    height, width, step_y, step_x, border, radius = _numbers(path)
     name = path.name.removesuffix(ENDING)
     scores = ScoreMap(
         name, np.asarray(pixels, np.float32), (step_y, step_x), int(border), (int(height), int(width))
     )
     return Heatmap(scores, radius)
+
+
+def _numbers(path: Path) -> list[float]:
+    """The numbers of the label: height, width, steps, border, label radius."""
+    found = next((m for m in map(_PATTERN.match, read_mrc_labels(path)) if m), None)
+    try:
+        numbers = list(map(float, found.groups())) if found else []
+    except ValueError:
+        numbers = []
+    if not numbers or not np.isfinite(numbers).all() or not min(numbers[2:4]) > 0:
+        raise FileError(f"{path} does not say of what it is a score map; write it anew with heatmap.")
+    return numbers

@@ -26,6 +26,7 @@ from napari_topaz.picks import Picks
 
 #: From the outer edge of a pixel to its centre.
 _HALF = 0.5
+_LAST_SECTION = 10**6
 
 
 def read_imod(path: Path) -> dict[str, Picks]:
@@ -50,6 +51,10 @@ def read_imod(path: Path) -> dict[str, Picks]:
         numbers(pd.Series([row[k] for row in rows], name=axis), path)
         for k, axis in ((-3, "x"), (-2, "y"), (-1, "z"))
     )
+    if abs(z).max() > _LAST_SECTION:
+        raise FileError(
+            f"{path} has a point at z {abs(z).max():g}, where no stack has a section; correct it."
+        )
     picks = Picks(np.stack([y, x], axis=1) - _HALF)  # type: ignore[arg-type]
     sections, name = np.rint(z).astype(np.int64), stem_name(path)
     if not sections.any():

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.mrc import read_mrc_header, read_mrc_pixels
 from napari_topaz.files.pictures import read_picture_header, read_picture_pixels
 from napari_topaz.files.tiff import read_tiff_header, read_tiff_pixels
@@ -53,6 +53,9 @@ _BY_SUFFIX |= {
     for suffix in MICROGRAPH_FORMATS["mrc"].suffixes
     for end in COMPRESSIONS
 }
+
+#: Characters of a name in a message.
+_LONGEST_NAME = 80
 
 
 def find_micrographs(specs: Iterable[str | Path]) -> list[MicrographFile]:
@@ -151,7 +154,7 @@ def expand(spec: str | Path, suffixes: Iterable[str]) -> list[Path]:
     text = str(spec)
     if text.startswith("@"):
         return [path for line in _lines_of(Path(text[1:])) for path in expand(line, suffixes)]
-    path = Path(text).expanduser()
+    path = _readable_name(text)
     if path.is_dir():
         ends = tuple(suffixes)
         inside = [entry.name for entry in os.scandir(path) if entry.name.lower().endswith(ends)]
@@ -170,7 +173,7 @@ def _sections_of(spec: str | Path) -> Iterator[MicrographFile]:
         for line in _lines_of(Path(text[1:])):
             yield from _sections_of(line)
         return
-    if text.partition("@")[0].isdigit() and not Path(text).exists():
+    if text.partition("@")[0].isdigit() and not _readable_name(text).exists():
         yield _one_file(text)
         return
     for path in expand(spec, _BY_SUFFIX):
@@ -186,7 +189,7 @@ def _sections_of(spec: str | Path) -> Iterator[MicrographFile]:
 
 def _one_file(source: str | Path) -> MicrographFile:
     section, at, rest = str(source).partition("@")
-    if at and section.isdigit() and not Path(source).exists():
+    if at and section.isdigit() and not _readable_name(str(source)).exists():
         return MicrographFile(expand(rest, ())[0], int(section) - 1)
     return MicrographFile(Path(source))
 
@@ -194,6 +197,7 @@ def _one_file(source: str | Path) -> MicrographFile:
 def _lines_of(path: Path) -> list[str]:
     """The entries of a list file; blank lines and ``#`` comments are skipped."""
     try:
+        refuse_special(path)
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not a text file; give a list with one path per line.") from error
@@ -205,9 +209,24 @@ def _lines_of(path: Path) -> list[str]:
     return [line if _exists(line) else _beside(path, line) for line in entries]
 
 
+def _readable_name(text: str) -> Path:
+    """The path of this name, which the system is able to look for."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # too long; no such user's home
+        short = text if len(text) < _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+        raise FileError(f"{short!r} cannot be the name of a file ({_reason(error)}); correct it.") from error
+    return path
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error).rstrip(".")
+
+
 def _exists(entry: str) -> bool:
     rest = entry.partition("@")[2] if entry.partition("@")[0].isdigit() else entry
-    return Path(rest).exists() or bool(glob.has_magic(rest) and glob.glob(rest))  # noqa: PTH207
+    return _readable_name(rest).exists() or bool(glob.has_magic(rest) and glob.glob(rest))  # noqa: PTH207
 
 
 def _beside(path: Path, entry: str) -> str:

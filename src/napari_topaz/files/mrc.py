@@ -25,7 +25,7 @@ from mrcfile.utils import byte_order_from_machine_stamp, dtype_from_mode
 from numpy.typing import ArrayLike, NDArray
 
 from napari_topaz.files.atomic import replace_file
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.micrograph import MicrographHeader
 
 #: Modes whose pixels are real numbers. Mode 0 is signed, as the standard says.
@@ -38,6 +38,8 @@ _Opener = Callable[[Path, str], Any]
 _COMPRESSED: Mapping[bytes, _Opener] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open}
 #: Compressed pixels are read in pieces of this many bytes: a wrong header then costs no memory.
 _PIECE = 1 << 24
+#: A compressed section is held in memory; the largest cameras have a quarter of these bytes.
+_MOST_COMPRESSED = 1 << 32
 #: Pixel sizes are stored as a float32 cell length; more digits than these are noise.
 _DIGITS = 6
 _WRITTEN_BY = "Written by napari-topaz"
@@ -87,6 +89,19 @@ def read_mrc_header(path: Path) -> MicrographHeader:
     """
     layout = _read_layout(path)
     return MicrographHeader(layout.shape, layout.pixel_size, layout.sections, layout.kind)
+
+
+def read_mrc_labels(path: Path) -> list[str]:
+    """Read the lines of text in a header.
+
+    Raises
+    ------
+    FileError
+        Where the file is not an MRC file with real pixels.
+    """
+    raw, _, _ = _read_start(path)
+    lines = _parse(path, raw.ljust(HEADER_DTYPE.itemsize, b"\0"))["label"]
+    return [bytes(line).decode("ascii", "replace").rstrip() for line in lines]
 
 
 def read_mrc_pixels(path: Path, section: int) -> NDArray[Any]:
@@ -174,6 +189,10 @@ def _read_layout(path: Path) -> _Layout:
         _pixel_size(header),
         opener,
     )
+    if layout.compressed and layout.section_bytes > _MOST_COMPRESSED:
+        raise FileError(
+            f"{path} claims {layout.section_bytes >> 30} GiB of compressed pixels; decompress it to read it."
+        )
     if not layout.compressed and size < layout.offset + layout.sections * layout.section_bytes:
         raise _cut_short(path, layout, max(size - layout.offset, 0))
     return layout
@@ -182,6 +201,7 @@ def _read_layout(path: Path) -> _Layout:
 def _read_start(path: Path) -> tuple[bytes, _Opener, int]:
     """Return the first 1024 bytes (decompressed), what opens the file, and its size on disk."""
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             raw = file.read(HEADER_DTYPE.itemsize)
             size = path.stat().st_size
@@ -201,6 +221,8 @@ def _read_bytes(path: Path, opener: _Opener, start: int, count: int) -> bytearra
             file.seek(start)
             while piece := file.read(min(_PIECE, count - len(data))):
                 data += piece
+    except MemoryError as error:
+        raise FileError(f"{path} does not fit into memory; decompress it to read it.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileError(f"{path} is damaged ({error}); copy it again.") from error
     except OSError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.micrograph import MicrographHeader
 
 #: Pillow's modes that are grey already; all others are converted to 8-bit grey (Rec. 601).
@@ -48,6 +48,7 @@ def read_picture_pixels(path: Path, section: int) -> NDArray[Any]:
 
 def _open(path: Path) -> Image.Image:
     try:
+        refuse_special(path)
         with warnings.catch_warnings():
             # Pillow takes more than 89 Mpx for an attack, but super-resolution cameras have them.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

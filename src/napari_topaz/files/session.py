@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_topaz.files.atomic import replace_file
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.label_table import csv_of_labels, labels_of_csv
 from napari_topaz.files.session_models import MODELS, is_model_name
 from napari_topaz.picks import Picks
@@ -244,6 +244,7 @@ def _moment(value: object) -> datetime | None:
 
 def _bytes(path: Path) -> bytes | None:
     try:
+        refuse_special(path)
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -23,7 +23,7 @@ import starfile
 
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.columns import PICKER_ENDS, picks_of_table, table_of
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.names import usable_name
 from napari_topaz.files.write_options import WriteOptions, project_path
 from napari_topaz.micrograph import micrograph_name
@@ -142,11 +142,14 @@ def read_blocks(path: Path) -> dict[str, Any]:
         Where the file cannot be read, or is no STAR file.
     """
     try:
+        refuse_special(path)
         with path.open("rb"):  # starfile takes a folder or a forbidden file for an empty one
             pass
         blocks: dict[str, Any] = starfile.read(path, always_dict=True, parse_as_string=list(_LIST))
     except OSError as error:
         raise reading_failed(path, error) from error
+    except FileError:
+        raise
     except Exception as error:  # starfile lets whatever its parsing meets through
         raise FileError(
             f"{path} is not a well-formed STAR file ({_first_line(error)}); repair it."

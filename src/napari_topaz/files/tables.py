@@ -20,6 +20,9 @@ from napari_topaz.files.via import SHAPE, picks_of_via
 from napari_topaz.files.write_options import WriteOptions
 from napari_topaz.picks import Picks
 
+#: Characters; pandas takes minutes for tens of thousands of columns.
+_LONGEST_HEADER = 10_000
+
 
 def read_table(path: Path) -> dict[str, Picks]:
     """Read a table whose first line names its columns, in any order.
@@ -39,6 +42,8 @@ def read_table(path: Path) -> dict[str, Picks]:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise FileError(f"{path} is empty; its first line should name columns, such as micrograph,x,y.")
+    if len(lines[0]) > _LONGEST_HEADER:
+        raise FileError(f"{path} has a first line of {len(lines[0])} characters; it should name columns.")
     separator = next((mark for mark in "\t,;" if mark in lines[0]), r"\s+")
     try:
         table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,20 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_topaz.files.errors import FileError, reading_failed
+from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.micrograph import MicrographHeader
 
 _T = TypeVar("_T")
+# What it logs of a damaged file is said in one sentence here; without a handler it goes to stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 #: Å per unit: TIFF's own ResolutionUnit (inch, centimetre, …), and ImageJ's by name.
 _UNITS = {2: 2.54e8, 3: 1e8, 4: 1e7, 5: 1e4}
 _IMAGEJ_UNITS = {"nm": 10.0, "angstrom": 1.0, "å": 1.0, "a": 1.0, "um": 1e4, "µm": 1e4, "micron": 1e4}
 #: Outside of these (Å/px) the resolution is meant for printers (72 dpi is 3.5 million Å/px).
 _PLAUSIBLE = (0.05, 100.0)
+#: A compressed page is held in memory; the largest cameras have a quarter of these bytes.
+_MOST_COMPRESSED = 1 << 32
 
 
 def read_tiff_header(path: Path) -> MicrographHeader:
@@ -62,6 +67,8 @@ def read_tiff_pixels(path: Path, section: int) -> NDArray[Any]:
         if page.axes == "YX" and page.is_memmappable and page.is_contiguous:
             dtype = np.dtype(tiff.byteorder + page.dtype.char)
             return np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
+        if page.nbytes > _MOST_COMPRESSED:
+            raise FileError(f"{path} claims {page.nbytes >> 30} GiB of compressed pixels; convert it to MRC.")
         array = page.asarray()
         if page.axes == "YXS":
             array = array[:, :, :3].mean(axis=2, dtype=np.float32)
@@ -74,6 +81,7 @@ def read_tiff_pixels(path: Path, section: int) -> NDArray[Any]:
 def _with_tiff(path: Path, read: Callable[[tifffile.TiffFile], _T]) -> _T:
     """Open, check and read a file, and say in one sentence what is wrong with it."""
     try:
+        refuse_special(path)
         with tifffile.TiffFile(path) as tiff:
             page = tiff.pages.first
             if page.axes not in ("YX", "YXS") or 0 in page.shape or page.dtype is None:
