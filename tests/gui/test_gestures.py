@@ -240,3 +240,28 @@ def test_without_a_diameter_gestures_go_by_what_is_drawn(stage: Stage, mouse: Mo
     assert labels(stage) == [(60, 100, Kind.PARTICLE)]
     mouse.click((61, 100), keys=("Shift",))
     assert labels(stage) == []
+
+
+def test_other_picks_may_come_while_she_drags(stage: Stage, mouse: Mouse) -> None:
+    some_picks(stage)
+    mouse.press((60, 50), keys=("Shift",))
+    stage.workspace.set_candidates("a", Picks([[200, 200]], [3.0]))
+    mouse.move((60, 170))
+    mouse.release()
+    assert labels(stage) == [(60, 60, Kind.NOT_PARTICLE), (60, 160, Kind.NOT_PARTICLE)]
+    assert stage["picks"].data.tolist() == [[200, 200]]
+    some_picks(stage)
+    mouse.press((60, 260))
+    stage.workspace.set_candidates("a", Picks())
+    mouse.move((80, 280))
+    mouse.release()
+    assert labels(stage)[-1] == (80, 280, Kind.PARTICLE)
+
+
+def test_labels_may_go_while_she_drags_one(stage: Stage, mouse: Mouse) -> None:
+    mouse.click((50, 70))
+    mouse.press((50, 70))
+    stage.workspace.undo()
+    mouse.move((80, 100))
+    mouse.release()
+    assert labels(stage) == []

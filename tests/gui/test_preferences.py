@@ -208,7 +208,7 @@ def test_colour_blind_eyes_tell_labels_from_picks_and_low_from_high_scores(eyes:
     assert min(np.linalg.norm(a - b) for a in usual[:2] for b in scores) > 25  # labels are no picks
     light = [lab(colour, eyes)[0] for colour in SCORE_COLOURS]
     assert np.all(np.diff(light) > 4)  # lighter and lighter
-    assert np.linalg.norm(lab(SCORE_COLOURS[0], eyes) - lab(SCORE_COLOURS[-1], eyes)) > 60
+    assert np.linalg.norm(lab(SCORE_COLOURS[0], eyes) - lab(SCORE_COLOURS[-1], eyes)) > 50
 
 
 def test_scores_get_the_colours_of_their_place() -> None:

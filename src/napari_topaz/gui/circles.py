@@ -10,7 +10,9 @@ import pandas as pd
 from napari.layers import Points
 from numpy.typing import NDArray
 
-from napari_topaz.gui.looks import LOOKS, OUTLINES, Palette, score_colours
+from napari_topaz.gui.looks import LOOKS, METADATA, OUTLINES, Palette, score_colours
+from napari_topaz.gui.workspace import Workspace
+from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 
 
@@ -68,6 +70,19 @@ def draw_picks(layer: Points, picks: Picks, style: Style, about: dict[str, Any])
         limits = style.score_limits
         layer.border_color = style.palette.pick if limits is None else score_colours(picks.scores, limits)
     layer.refresh()
+
+
+def about(workspace: Workspace, name: str) -> dict[str, Any]:
+    """Return what the writer needs to know about the layers of a micrograph, for their metadata."""
+    source = workspace.source(name)
+    known = {
+        "name": name,
+        "pixel_size": workspace.pixel_size(name),
+        "diameter": workspace.diameter(name),
+        "file": source if isinstance(source, MicrographFile) else None,
+        "shape": None if isinstance(source, MicrographFile) else source.shape,
+    }
+    return {METADATA: known}
 
 
 def _size_next(layer: Points, style: Style) -> None:

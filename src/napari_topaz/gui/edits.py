@@ -5,7 +5,6 @@ Every edit ends in one change of the workspace, which is one step of Undo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,16 +36,17 @@ class Edits:
 
     def preview(self, layer: Points, row: int, yx: NDArray[np.float32]) -> None:
         """Draw a point elsewhere while it is dragged."""
-        with self._layers.silence():
-            data = np.array(layer.data)
+        data = np.array(layer.data)
+        if row < len(data):  # fewer: there are other picks by now
             data[row] = yx
-            layer.data = data
+            with self._layers.silence():
+                layer.data = data
 
     def move(self, layer: Points, row: int, yx: NDArray[np.float32]) -> None:
         """Move a label, or make a label of a pick that was moved; beyond the edges it goes back."""
         name, places = self._name, self._inside(yx)
         labels = self._workspace.labels(name)
-        if not len(places):
+        if not len(places) or (layer is self._layers.labels_layer and row >= len(labels)):
             self._layers.redraw()
         elif layer is self._layers.picks_layer:
             self._workspace.set_labels(name, labels + Picks.labels(places))
@@ -55,18 +55,13 @@ class Edits:
             moved[row] = places[0]
             self._workspace.set_labels(name, Picks(moved, labels.scores, labels.kinds))
 
-    def erase(self, gone: Mapping[Points, NDArray[np.bool_]]) -> None:
-        """Remove labels, and label picks "no particle"; `gone` has a mask of its rows for each layer."""
-        name = self._name
-        labels = before = self._workspace.labels(name)
-        for layer, mask in gone.items():
-            if layer is self._layers.picks_layer:
-                yx = np.asarray(layer.data, np.float32)[mask]
-                labels = labels + Picks.labels(yx, Kind.NOT_PARTICLE)
-            else:
-                labels = labels[~mask] + labels[len(mask) :]
-        if any(mask.any() for mask in gone.values()) and labels is not before:
-            self._workspace.set_labels(name, labels)
+    def erase(self, labels: NDArray[np.float32], picks: NDArray[np.float32]) -> None:
+        """Remove the labels at some places (n, 2), and label picks at others (m, 2) "no particle"."""
+        if len(labels) or len(picks):
+            known = self._workspace.labels(self._name)
+            gone = (known.yx[:, None] == labels[None]).all(axis=2).any(axis=1)
+            kept = known[~gone] + Picks.labels(picks, Kind.NOT_PARTICLE)
+            self._workspace.set_labels(self._name, kept)
 
     def show_ruler(self, centre: NDArray[np.float32] | None, length: float) -> None:
         """Draw a circle among the labels; None: only the labels."""

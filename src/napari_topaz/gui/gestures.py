@@ -128,21 +128,26 @@ class Gestures:
 
     def erase(self, layer: Points, event: Any) -> Iterator[None]:
         """What the mouse passes: labels vanish, picks become labelled negatives."""
-        layers = self._layers
+        points, reach = self._layers.points, REACH * self._layers.diameter
         last = _place(layer, event)
-        gone = {each: np.zeros(len(each.data), bool) for each in layers.points}
+        # As they are now: while she drags, training may bring other picks.
+        places = [np.array(each.data, np.float32) for each in points]
+        gone = [np.zeros(len(yx), bool) for yx in places]
         with _still(layer):
             while True:
                 now = _place(layer, event)
-                for each, mask in gone.items():
-                    mask |= _distance(np.asarray(each.data), last, now) <= REACH * layers.diameter
-                    if mask.any():
+                for each, yx, mask in zip(points, places, gone, strict=True):
+                    mask |= _distance(yx, last, now) <= reach
+                    if mask.any() and len(each.data) == len(mask):
                         each.shown = ~mask
                 last = now
                 yield
                 if event.type != "mouse_move":
                     break
-        self._edits.erase(gone)
+        erased = {id(each): yx[mask] for each, yx, mask in zip(points, places, gone, strict=True)}
+        none = np.empty((0, 2), np.float32)
+        both = (self._layers.labels_layer, self._layers.picks_layer)
+        self._edits.erase(*(erased.get(id(each), none) for each in both))
 
     def reject(self, layer: Points, event: Any) -> Iterator[None]:
         """A click without a drag: here is no particle."""
@@ -170,7 +175,7 @@ class Gestures:
             while event.type == "mouse_move":
                 end = _place(layer, event)
                 length = float(np.hypot(*(end - start)))
-                self._edits.show_ruler((start + end) / 2, length)
+                self._edits.show_ruler((start + end) / np.float32(2), length)
                 yield
         self.ruler = False
         self._edits.show_ruler(None, 0)

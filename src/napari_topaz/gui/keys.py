@@ -34,7 +34,7 @@ class Key:
     name: str
     keys: tuple[str, ...]
     does: str
-    do: Callable[[Session], Any]
+    do: Callable[[Any], Any]
 
 
 #: All keys. None of them is a default of napari for images and points but Control-Y (two and three

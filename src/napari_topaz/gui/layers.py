@@ -16,7 +16,7 @@ import numpy as np
 from napari.layers import Image, Points
 from psygnal import Signal
 
-from napari_topaz.gui.circles import Style, draw_labels, draw_picks
+from napari_topaz.gui.circles import Style, about, draw_labels, draw_picks
 from napari_topaz.gui.display import Picture
 from napari_topaz.gui.edits import Edits
 from napari_topaz.gui.gestures import Gestures
@@ -33,7 +33,6 @@ from napari_topaz.gui.looks import (
 )
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Workspace
-from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
 
@@ -191,8 +190,12 @@ class Layers:
         return {"units": (unit, unit), "scale": tuple(scales), "translate": (translate * (size or 1.0),) * 2}
 
     def _place(self, layer: Any, scale: float | tuple[float, float] = 1.0, translate: float = 0.0) -> None:
-        for name, value in self._geometry(scale, translate).items():
-            setattr(layer, name, value)
+        geometry = self._geometry(scale, translate)
+        if tuple(map(str, layer.units)) != geometry["units"]:
+            layer.units = geometry["units"]
+        for name in ("scale", "translate"):  # each costs napari 15 ms, whether it changes or not
+            if tuple(getattr(layer, name)) != geometry[name]:
+                setattr(layer, name, geometry[name])
 
     def _draw_image(self) -> None:
         assert self._image is not None
@@ -200,9 +203,8 @@ class Layers:
         image, picture = self._image, self.picture
         show_picture(image, picture)
         image.metadata[METADATA] = {"files": self._workspace.sources}
-        for layer in (self._image, self._heat, self._picks, self._labels):
-            if layer is not None and layer is not image:
-                self._place(layer)
+        for layer in filter(None, (self._heat, self._picks, self._labels)):
+            self._place(layer)
         self._place(image, picture.scale, picture.translate)
 
     def _draw_heat_map(self) -> None:
@@ -210,7 +212,8 @@ class Layers:
         if self._heat is None:
             return
         if self._score_map is None:
-            self._heat.data = np.zeros((2, 2), np.float32)
+            if self._heat.data.any():
+                self._heat.data = np.zeros((2, 2), np.float32)
             self._heat.contrast_limits = (1.0, 2.0)
             self._place(self._heat)
         else:
@@ -255,25 +258,13 @@ class Layers:
         if self._labels is not None and self.shown is not None:
             with self.silence():
                 labels = self._workspace.labels(self.shown)
-                draw_labels(self._labels, labels, self._style(), {METADATA: self._about_shown()})
+                draw_labels(self._labels, labels, self._style(), about(self._workspace, self.shown))
 
     def _draw_picks(self) -> None:
         if self._picks is not None and self.shown is not None:
             with self.silence():
                 picks = self._workspace.picks(self.shown)
-                draw_picks(self._picks, picks, self._style(), {METADATA: self._about_shown()})
-
-    def _about_shown(self) -> dict[str, Any]:
-        """What the writer needs to know about the layer."""
-        assert self.shown is not None
-        source = self._workspace.source(self.shown)
-        return {
-            "name": self.shown,
-            "pixel_size": self._workspace.pixel_size(self.shown),
-            "diameter": self._workspace.diameter(self.shown),
-            "file": source if isinstance(source, MicrographFile) else None,
-            "shape": None if isinstance(source, MicrographFile) else source.shape,
-        }
+                draw_picks(self._picks, picks, self._style(), about(self._workspace, self.shown))
 
     # -- her edits --------------------------------------------------------------------------------
 

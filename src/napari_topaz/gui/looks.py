@@ -74,7 +74,8 @@ def show_picture(image: Image, picture: Picture) -> None:
     image.contrast_limits = picture.limits
     if image.colormap.name in GREYS:  # else it is hers
         image.colormap = GREYS[picture.inverted]
-    image.axis_labels = ("y", "x")
+    if image.axis_labels != ("y", "x"):
+        image.axis_labels = ("y", "x")
     image.name = picture.name if picture.bin == 1 else f"{picture.name} (1/{picture.bin})"
 
 

@@ -51,6 +51,7 @@ class Seeing(QObject):
             (session.said, job_bar.say),
             (session.centre, self.centre),
             (session.card.toggled, self._show_card),
+            (session.preferences.changed, self._show_palette),
             (session.card.changed, self.overlay.refresh),
             (session.layers.gestures.ruler_changed, self._show_ruler),
             (self._workspace.options_changed, self._show_options),
@@ -61,6 +62,7 @@ class Seeing(QObject):
         for signal, slot in links:
             signal.connect(slot)
         parent.destroyed.connect(partial(_disconnect, links, session.card, self.overlay))
+        self._show_palette()
         self._show_legend()
 
     def centre(self) -> None:
@@ -98,6 +100,9 @@ class Seeing(QObject):
             self._job_bar.say(f"Display: {error.errors()[0]['msg']}.", error=True)
             return
         self._workspace.change(display=display, drawing=drawing)
+
+    def _show_palette(self) -> None:
+        self._row.colour(self._session.preferences.palette)
 
     def _show_card(self, shown: bool) -> None:
         self._row.keys_button.setChecked(shown)

@@ -98,7 +98,7 @@ def _moved(
             raise JobError(
                 f"{each.name} is smaller than a particle with its surroundings; check the diameter."
             )
-        places = particles[each.name] / np.asarray(each.step_yx, np.float32)
+        places = (particles[each.name] / np.asarray(each.step_yx, np.float32)).astype(np.float32)
         corners.append(box_corners(places, size))
         boxes += [cut_box(each.image, corner, size, "mean") for corner in corners[-1]]
     shifts = centre_shifts(np.array(boxes), width, REACH * width)

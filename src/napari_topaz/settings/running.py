@@ -8,7 +8,6 @@ from pydantic import model_validator
 
 from napari_topaz.settings.option import Settings, option
 
-
 #: Environment variable: the device that "auto" means. The viewer sets it from its preferences.
 DEVICE_VARIABLE = "NAPARI_TOPAZ_DEVICE"
 
