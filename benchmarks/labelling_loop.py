@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from math import sqrt
+from math import isnan, sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -246,7 +246,9 @@ def table(rows: list[dict]) -> str:
             cells = [set_, str(FIRST + number * CLICKS), *(f"{ap:.3f}" for ap in mine)]
             for way in (PICKS, PARTICLES):
                 away, error = difference(rows, set_, way, number)
-                cells.append("–" if not number else f"{away:+.3f} ± {error:.3f}")
+                cells.append(
+                    "–" if not number else f"{away:+.3f}" + ("" if isnan(error) else f" ± {error:.3f}")
+                )
             cells.append(str(len(values(rows, set_, SUGGESTED, number))))
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -307,12 +309,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results/labelling_loop.md")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
+    places = {"--work", "--output", str(options.work), str(options.output)}
+    words = " ".join(word for word in sys.argv[1:] if word not in places)
     began, rows, effort = time.monotonic(), [], Effort(options.epochs, options.steps)
     worlds = {name: World.make(name, options.micrographs) for name in options.sets}
     for draw in range(1, options.draws + 1):  # all sets in turn, so that an early end has some of each
         for world in worlds.values():
             rows += one_draw(world, draw, options.rounds, effort, options.work)
-            write(options.output, rows, " ".join(sys.argv[1:]), time.monotonic() - began)
+            write(options.output, rows, words, time.monotonic() - began)
     print(table(rows))
 
 
