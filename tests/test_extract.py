@@ -142,6 +142,43 @@ def test_an_ellipse_keeps_parallel_rods_that_a_disc_takes_for_one() -> None:
     assert len(extract(a_map_of_rods(*upright), 0.9 * 19, threshold=0.0, shape=a_shape(oriented=True))) == 1
 
 
+@pytest.mark.parametrize("degrees", [45, -45])
+def test_slanted_parallel_rods_are_two_side_by_side_and_one_end_to_end(degrees: float) -> None:
+    angle = np.radians(degrees)
+    y, x = 40 + 8 * np.cos(angle), 60 - 8 * np.sin(angle)  # 8 px across
+    beside = [(40, 60, degrees), (y, x, degrees), (80, 20, -degrees)]
+    found = extract(a_map_of_rods(*beside), 0.9 * 19, threshold=0.0, shape=a_shape(oriented=True))
+    assert len(found) == 3
+    ahead = [(40, 60, degrees + 90), (y, x, degrees + 90)]
+    assert len(extract(a_map_of_rods(*ahead), 0.9 * 19, threshold=0.0, shape=a_shape(oriented=True))) == 1
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+def test_centring_does_not_bring_picks_together(oriented: bool) -> None:
+    """Two peaks of scores over one rod, which draws both to its centre."""
+    rod, off = a_map_of_rods((40, 60, 0)), 5.0
+    peaks = a_map_of_rods((40, 60 - off, 0), (40, 60 + off, 0))
+    score_map = replace(rod, logits=peaks.logits)
+    found = extract(score_map, 0.9 * 19, threshold=0.0, shape=a_shape(oriented))
+    assert len(found) <= 2
+    assert (np.linalg.norm(np.diff(found.yx, axis=0), axis=1) > 0.9 * 19).all()
+    assert np.abs(found.yx[0] / 2 - [40, 60]).max() < off - 1
+
+
+@pytest.mark.parametrize("shape", [None, a_shape(), a_shape(oriented=True)])
+def test_a_higher_threshold_leaves_the_other_picks_as_they_are(shape: Shape | None) -> None:
+    """The dock takes all peaks at once and hides those below its threshold."""
+    rng = np.random.default_rng(0)
+    score_map = a_map_of_rods(
+        *np.column_stack([rng.uniform(10, [86, 120], (25, 2)), rng.uniform(0, 180, 25)])
+    )
+    logits = score_map.logits + rng.normal(0, 1, score_map.logits.shape).astype(np.float32)
+    score_map = replace(score_map, logits=logits)
+    every = extract(score_map, 17, shape=shape).above(0.0)
+    some = extract(score_map, 17, threshold=0.0, shape=shape)
+    np.testing.assert_allclose(every.yx, some.yx, atol=1e-3)
+
+
 def test_the_image_corrects_scores_that_peak_off_the_centre() -> None:
     score_map = a_map_of_rods((40, 60, 0), (70, 30, 90), off=2.5)
     by_scores = extract(score_map, 17, threshold=0.0).yx / 2

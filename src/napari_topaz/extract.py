@@ -119,8 +119,9 @@ def _between(
     if shape.oriented:
         aspect, axis = long_axis(shape.average)
         ellipses = Ellipses(axis - found.angles, min(aspect, 1 / NARROWEST))
-    # By their peaks, so that centring neither loses a pick nor brings two together.
+    # First by their peaks: moved ones of the same particle would be nearer to one another.
     taken = spaced(yx, scores, radius, ellipses)
     if ellipses is not None:
         ellipses = replace(ellipses, angles=ellipses.angles[taken])
-    return settled(yx[taken], found.places[taken] * pixel, radius, ellipses), scores[taken]
+    kept, places = settled(yx[taken], found.places[taken] * pixel, radius, ellipses)
+    return places, scores[taken][kept]

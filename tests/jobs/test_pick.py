@@ -173,7 +173,7 @@ def test_the_filter_of_deviations_is_the_models_or_the_callers(world, model) -> 
 
 def test_picks_keep_nine_tenths_of_the_radius_by_default(model) -> None:
     """Of a particle of 64 Å at 2 Å/px: 14.4 px."""
-    near, far = spikes((10, 10, 5.0), (10, 13, 4.0)), spikes((10, 10, 5.0), (10, 14, 4.0))
+    near, far = (spikes((10, 10, 5.0), (10, column, 4.0), step=3.0) for column in (14, 15))
     plain = PickSettings(threshold=0.0, centring="scores")
     assert len(picks_of(near, model, plain, pixel_size=2.0)) == 1
     assert len(picks_of(far, model, plain, pixel_size=2.0)) == 2

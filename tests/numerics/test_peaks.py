@@ -123,23 +123,39 @@ def test_an_ellipse_lies_along_its_angle() -> None:
 def test_picks_settle_where_they_keep_their_distance() -> None:
     places = np.array([[0.0, 0], [0, 10], [0, 20], [50, 50]])
     moved = np.array([[0, 1], [0, 8.5], [0, 21], [51, 50]])
-    # The second comes too near to the first: it stays. The others go.
-    expected = np.where(np.arange(4)[:, None] == 1, places, moved)
-    np.testing.assert_array_equal(settled(places, moved, 8.0), expected)
-    # It stays, and is in the way of the first: so that one stays as well.
-    np.testing.assert_array_equal(settled(places[:2], [[0, 3], [0, 8.5]], 8.0), places[:2])
-    np.testing.assert_array_equal(settled(places, moved, 7.0), moved)
-    assert settled(np.empty((0, 2)), np.empty((0, 2)), 3.0).shape == (0, 2)
+    # The second would come too near to the first: it stays. The others go.
+    kept, found = settled(places, moved, 8.0)
+    assert kept.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(found, np.where(np.arange(4)[:, None] == 1, places, moved))
+    # It may neither go nor stay: the first has come too near.
+    kept, found = settled(places[:3], [[0, 3], [0, 8.5], [0, 21]], 8.0)
+    assert kept.tolist() == [0, 2]
+    np.testing.assert_array_equal(found, [[0, 3], [0, 21]])
+    np.testing.assert_array_equal(settled(places, moved, 7.0)[1], moved)
+    kept, found = settled(np.empty((0, 2)), np.empty((0, 2)), 3.0)
+    assert (kept.shape, found.shape) == ((0,), (0, 2))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60), st.integers(0, 10**6))
-def test_what_settles_is_as_far_apart_as_before(count: int, seed: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 10**6), st.sampled_from([None, 1.5]))
+def test_settling_equals_the_plain_loop(count: int, seed: int, aspect: float | None) -> None:
     rng = np.random.default_rng(seed)
-    places = rng.uniform(0, 12, (count, 2))
-    places = places[spaced(places, rng.normal(size=count), 1.5)]
-    moved = places + rng.normal(0, 0.7, places.shape)
-    found = settled(places, moved, 1.5)
-    apart = np.linalg.norm(found[:, None] - found, axis=2) + np.diag(np.full(len(found), np.inf))
-    assert (apart > 1.5).all()
-    assert all((f == p).all() or (f == m).all() for f, p, m in zip(found, places, moved, strict=True))
+    places, radius, expected = rng.uniform(0, 9, (count, 2)), 1.5, []
+    moved, angles = places + rng.normal(0, 0.7, places.shape), rng.uniform(-4, 4, count)
+    for k in range(count):
+        for place in (moved[k], places[k]):
+            if not any(too_near(place, p, (angles[k], angles[n]), radius, aspect or 1) for n, p in expected):
+                expected.append((k, place))
+                break
+    ellipses = None if aspect is None else Ellipses(angles, aspect)
+    kept, found = settled(places, moved, radius, ellipses)
+    assert kept.tolist() == [k for k, _ in expected]
+    np.testing.assert_array_equal(found, [p for _, p in expected])
+    # What is worse changes nothing of what is better.
+    some = settled(
+        places[: count // 2],
+        moved[: count // 2],
+        radius,
+        None if aspect is None else Ellipses(angles[: count // 2], aspect),
+    )
+    np.testing.assert_array_equal(some[1], found[: len(some[1])])

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from napari_topaz.numerics import refinement
 from napari_topaz.numerics.refinement import average_edge, boxes_at, long_axis, particle_average, refine
 
 #: Of a rod in pixels; half of its length and half of its width.
@@ -135,8 +136,9 @@ def test_picks_move_no_farther_than_the_reach_and_stay_inside() -> None:
     assert some.angles.shape == (1,)
 
 
-def test_equals_the_plain_loop() -> None:
+def test_equals_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every shift and angle by itself, by direct correlation."""
+    monkeypatch.setattr(refinement, "LEFT_OUT", 1e-6)
     from scipy.ndimage import gaussian_filter
 
     from napari_topaz.numerics.templates import disc_mask, rotate
@@ -167,4 +169,4 @@ def test_equals_the_plain_loop() -> None:
     )
     total = np.array(list(fits.values())) / best + 0.1 * score
     weight = np.exp((total - total.max()) / 0.04)
-    np.testing.assert_allclose(found, (weight[:, None] * at).sum(axis=0) / weight.sum(), atol=0.05)
+    np.testing.assert_allclose(found, (weight[:, None] * at).sum(axis=0) / weight.sum(), atol=2e-3)

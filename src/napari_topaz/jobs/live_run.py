@@ -13,6 +13,7 @@ from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.train import small_diameter
 from napari_topaz.jobs.training_inputs import (
+    average_of,
     box_edge,
     deviation_range,
     ignore_radius,
@@ -309,6 +310,8 @@ class LiveRun:
                 best_epoch=self.rests,
                 deviation_box=box,
                 deviation_range=deviation_range(self._set, box),
+                average=average_of(self._set),
+                average_radius=self._set.particle_radius,
             )
         return self._finished
 

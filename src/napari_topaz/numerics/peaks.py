@@ -175,31 +175,41 @@ def settled(
     moved: NDArray[np.floating],
     radius: float,
     ellipses: Ellipses | None = None,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Move what :func:`spaced` took, as far as it keeps its distance.
 
-    Of two that would be too near, the worse one stays where it is; where it stays already, the better one.
+    One after the other goes to its new place; where that is too near to a better one it stays where it is,
+    and where that is too near as well, it is dropped. No worse one ever matters: a higher threshold
+    leaves the others as they are.
 
     Parameters
     ----------
     places, moved : ndarray of shape (n, 2)
-        Where they are, at their distances and best first, and where they should go.
+        Where they are, best first, and where they should go.
     radius, ellipses
         As they were taken with.
 
     Returns
     -------
-    ndarray of float64, shape (n, 2)
+    kept : ndarray of int64, shape (m,)
+        Indices, best first.
+    places : ndarray of float64, shape (m, 2)
     """
-    old, new = (np.asarray(yx, np.float64).reshape(-1, 2) for yx in (places, moved))
-    stays = np.zeros(len(old), bool)
-    while True:
-        now = np.where(stays[:, None], old, new)
-        better, worse = _too_near(now, radius, ellipses).T
-        stuck = np.where(stays[worse], better, worse)
-        if stays[stuck].all():  # none, but for distances that rounding makes equal to the radius
-            return now
-        stays[stuck] = True
+    count = len(places)
+    both = np.concatenate([np.asarray(yx, np.float64).reshape(-1, 2) for yx in (moved, places)])
+    twice = None if ellipses is None else replace(ellipses, angles=np.tile(ellipses.angles, 2))
+    pairs = _too_near(both, radius, twice)
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    ends = np.searchsorted(pairs[:, 0], np.arange(2 * count + 1)).tolist()
+    free, kept = np.ones(2 * count, bool), []
+    for rank in range(count):
+        chosen = next((place for place in (rank, count + rank) if free[place]), None)
+        if chosen is not None:
+            kept.append(chosen)
+            free[pairs[ends[chosen] : ends[chosen + 1], 1]] = False
+    chosen_places = np.array(kept, np.int64)
+    return chosen_places % max(count, 1), both[chosen_places]
 
 
 def _too_near(ranked: NDArray[np.float64], radius: float, ellipses: Ellipses | None) -> NDArray[np.intp]:
