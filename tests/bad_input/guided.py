@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["napari_topaz"]):
-    pass
+with atheris.instrument_imports(include=["napari_topaz.files"]):
+    for module in ("", ".relion", ".session"):
+        import_module(f"napari_topaz.files{module}")
 
 from bad_input.fuzz import keep, meet_in_time
-from bad_input.mutations import READERS, meet  # noqa: E402
+from bad_input.mutations import READERS, meet
 from bad_input.trial import TooLongError
 from bad_input.whole import whole
 
