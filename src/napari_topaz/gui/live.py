@@ -104,6 +104,9 @@ class Live(QObject):
 
     def _switch(self, on: bool) -> None:
         self._known, self._fresh = None, on
+        if on and not self._job_bar.preview.busy:  # while she clicks: it takes seconds
+            say_error = partial(self._job_bar.say, error=True)
+            self._job_bar.preview.ask(_load_torch, lambda: True, lambda _: None, say_error)
         if not on:
             self._job_bar.behind.stop()
         self._look()
@@ -267,6 +270,10 @@ class Live(QObject):
 def _same(one: Mapping[str, Picks], other: Mapping[str, Picks]) -> bool:
     """Whether nothing changed: labels that change are other objects."""
     return len(one) == len(other) and all(other.get(name) is picks for name, picks in one.items())
+
+
+def _load_torch() -> None:
+    import torch  # noqa: F401
 
 
 def let_go(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
