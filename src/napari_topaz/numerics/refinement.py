@@ -196,7 +196,7 @@ def _correlations(
     # Pixels of a pick may lie beyond the edge.
     rim = half + max(0, -int(pixels.min(initial=0)))
     rim = max([rim, *(half + int(pixels[..., a].max(initial=0)) - n + 1 for a, n in enumerate(image.shape))])
-    level = np.float32(image.mean(dtype=np.float64))  # parts have mean 0; single precision is better without it
+    level = np.float32(image.mean(dtype=np.float64))  # parts have mean 0: less to round
     smooth = gaussian_filter(np.asarray(image, np.float32) - level, SMOOTH, mode="mirror")
     padded = np.pad(smooth, rim, mode="symmetric")
     shape = [fft.next_fast_len(n, real=True) for n in padded.shape]
