@@ -12,7 +12,7 @@ suppression radius of half a particle. Two things are put right from outside: it
 disc of radius 3, and its worker processes draw the same regions (it gets none). Without labels, the networks
 that come with it pick as they are. Ours is trained as the program does by default.
 
-Seconds are of the clock, on one core for each cell, without preprocessing and without start-up (for Topaz:
+Seconds are CPU seconds of one thread, without preprocessing and without start-up (for Topaz:
 that of a trivial command); the models of ours are judged after each epoch, those of Topaz after 50, 100,
 250 and 500 steps.
 
@@ -20,8 +20,8 @@ that of a trivial command); the models of ours are judged after each epoch, thos
     python benchmarks/few_labels.py --plan          # the cells that are missing, in their order
     python benchmarks/few_labels.py --table-only    # of what is measured so far
 
-FOLDER is that of real_data.py; without it the real set is left out. FILE is a model that ours starts from;
-without it that recipe is left out. Topaz is left out where its environment is not there (`./run bench
+FOLDER is that of real_data.py; without it the real set is left out. FILE is a model that ours starts from in
+place of the package's own. Topaz is left out where its environment is not there (`./run bench
 --peer` makes it). Every cell is kept in the work folder and not repeated: a run that was stopped goes on
 where it was, and what tells most for its time comes first.
 """
@@ -52,6 +52,8 @@ from few_labels_cells import (
 from few_labels_report import figure, results_table, seconds_table, speed_table
 from papers_table import kept_rows, known_sets, measure
 from peer_process import machine
+
+from napari_topaz.model.general import WEIGHTS
 
 HERE = Path(__file__).parent
 COUNTS = (0, 10, 30, 100)
@@ -121,7 +123,12 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder of the real set")
-    parser.add_argument("--weights", type=Path, help="model that ours starts from")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=WEIGHTS,
+        help="model to start from; the package's own by default",
+    )
     parser.add_argument("--sets", nargs="+", help="all by default")
     parser.add_argument("--methods", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--labels", nargs="+", type=int, default=list(COUNTS), choices=COUNTS)
@@ -136,7 +143,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(words)
     if options.data is not None and not (options.data / "micrographs").is_dir():
         parser.error(f"there is no folder {options.data / 'micrographs'}")
-    if options.weights is not None and not options.weights.is_file():
+    if not options.weights.is_file():
         parser.error(f"there is no model {options.weights}")
     if options.peer_steps < PEER_STEPS or options.peer_steps % PEER_STEPS:
         parser.error(f"--peer-steps is {options.peer_steps}; give a multiple of {PEER_STEPS}.")
@@ -153,8 +160,6 @@ def left_out(options: argparse.Namespace) -> list[str]:
     said = []
     if options.data is None:
         said.append("The real set is left out: no --data was given.")
-    if options.weights is None and "ours" in options.methods:
-        said.append(f"{RECIPES['ours'].title}, is left out: no --weights were given.")
     if absent := peer.absent():
         said.append(absent)
     return said
@@ -164,7 +169,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parse(words)
     known, said = known_sets(options.data), left_out(options)
     methods = [m for m in options.methods if not (peer.absent() and RECIPES[m].who == PEER)]
-    weights = str(options.weights.resolve()) if options.weights else ""
+    weights = str(options.weights.resolve())
     planned = cells(
         options.sets, methods, options.labels, options.draws, steps=options.peer_steps, weights=weights
     )

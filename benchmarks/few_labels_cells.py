@@ -38,6 +38,7 @@ from napari_topaz.jobs.evaluate import Evaluation, evaluate
 from napari_topaz.jobs.pick import load_model, picks_of
 from napari_topaz.jobs.train import train
 from napari_topaz.micrograph import Micrograph
+from napari_topaz.model.general import WEIGHTS
 from napari_topaz.model.picker import PickerModel
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
 
@@ -82,7 +83,7 @@ GIVEN = "given"
 TRAINED = (10, 30, 100)
 RECIPES: dict[str, Recipe] = {
     "ours": Recipe("napari-topaz, from its weights", OURS, (0, *TRAINED), GIVEN),
-    "ours-scratch": Recipe("napari-topaz, from scratch", OURS, TRAINED),
+    "ours-scratch": Recipe("napari-topaz, from scratch", OURS, TRAINED, changes={"start": "random"}),
     "peer": Recipe("Topaz, from its resnet8", PEER, (0, *TRAINED), peer.SHIPPED),
     "peer-scratch": Recipe("Topaz, resnet8 from scratch", PEER, TRAINED),
     "peer-resnet16": Recipe("Topaz, its resnet16 as it is", PEER, (0,), peer.SHIPPED_LARGE),
@@ -215,14 +216,16 @@ def run_ours(cell: Cell, world: World, labels: dict[str, Picks]) -> dict:
     begun = time.process_time()
     settings = settings_of(cell, world.diameter)
     preprocess = preprocess_of(settings, world)
-    start = load_model(cell.weights, device="cpu") if cell.weights else None
+    # The general model is where training starts from by itself.
+    given = cell.weights and cell.weights != str(WEIGHTS)
+    start = load_model(cell.weights, device="cpu") if given else None
     if not cell.labels:
-        assert start is not None
+        start = load_model(cell.weights, device="cpu")
         curve = [point(0.0, 0, start.with_card(preprocess=preprocess), world)]
         return {"curve": curve, "cpu": time.process_time() - begun}
     training_set = training_set_of(world, labels, preprocess, settings.train)
     models: list[tuple[float, int, PickerModel]] = []
-    clock = time.monotonic()
+    clock = time.process_time()
     network = None if start else settings.network
     job = train(training_set, preprocess, settings.train, network, device="cpu", start=start)
     while True:
@@ -232,8 +235,8 @@ def run_ours(cell: Cell, world: World, labels: dict[str, Picks]) -> dict:
             model = end.value
             break
         if isinstance(event, EpochDone):
-            models.append((event.seconds, event.step, event.model))
-    models.append((time.monotonic() - clock, models[-1][1], model))
+            models.append((time.process_time() - clock, event.step, event.model))
+    models.append((time.process_time() - clock, models[-1][1], model))
     cpu = time.process_time() - begun
     return {"curve": [point(*one, world) for one in models], "cpu": cpu, "prior": training_set.prior}
 

@@ -34,7 +34,7 @@ ABSENT = (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model after some steps; `seconds` since the peer was ready to train."""
+    """A model after some steps; CPU `seconds` since the peer was ready to train."""
 
     step: int
     seconds: float
@@ -81,11 +81,11 @@ def shipped_file(name: str) -> Path:
 
 @lru_cache
 def start_up(threads: int | None = None, times: int = 3) -> float:
-    """Seconds that the peer takes until it does anything: median of a trivial command.
+    """CPU seconds that the peer takes until it does anything: median of a trivial command.
 
     All of its commands import the same, its networks included.
     """
-    return median(finished(command("--version"), threads=threads).wall for _ in range(times))
+    return median(finished(command("--version"), threads=threads).cpu for _ in range(times))
 
 
 def preprocess(
@@ -125,7 +125,8 @@ def train(
     Returns
     -------
     snapshots : list of Snapshot
-        Their times are those of the files, less the time of starting up.
+        Their times are those of the files, times the share of the clock that the process ran, less the
+        time of starting up: CPU seconds, whatever else the machine does.
     whole : Finished
         All of it.
     """
@@ -137,10 +138,10 @@ def train(
         threads=threads,
         environment={"PEER_SEED": str(training.seed)},
     )
-    snapshots = []
+    snapshots, share = [], whole.cpu / whole.wall
     for epoch in range(1, training.epochs + 1):
         path = folder / f"model_epoch{epoch}.sav"
-        seconds = path.stat().st_mtime - whole.began - before
+        seconds = (path.stat().st_mtime - whole.began) * share - before
         snapshots.append(Snapshot(epoch * training.steps, max(0.0, seconds), path))
     return snapshots, whole
 

@@ -53,6 +53,12 @@ SYMMETRIES = {
     "none": "the micrograph alone, eight times faster",
 }
 
+#: Weights that training starts from, where no model is given; see :mod:`napari_topaz.model.general`.
+STARTS = {
+    "pretrained": "those of the package, learnt from simulated particles of many shapes, where they fit",
+    "random": "random ones",
+}
+
 #: Presets by name; their values stand in :mod:`napari_topaz.settings.presets`.
 PRESETS = {
     "default": "quick, on tiles, also with a few labels",

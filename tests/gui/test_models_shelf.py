@@ -96,9 +96,7 @@ def test_a_session_brings_names_and_figures_back() -> None:
     assert again.models == []
 
 
-@pytest.mark.parametrize(
-    "file", ["../kept_00000000.safetensors", "model_0001.safetensors", "/etc/passwd"]
-)
+@pytest.mark.parametrize("file", ["../kept_00000000.safetensors", "model_0001.safetensors", "/etc/passwd"])
 def test_a_file_that_leads_elsewhere_is_refused(file: str) -> None:
     shelf = Shelf()
     kept = shelf.put(a_model())

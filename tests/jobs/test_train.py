@@ -14,8 +14,13 @@ from napari_topaz.choices import OBJECTIVES  # noqa: E402
 from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone, Warned  # noqa: E402
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
-from napari_topaz.jobs.train import planned_epochs, train_on_files  # noqa: E402
-from napari_topaz.jobs.training_inputs import average_of, deviation_range, ignore_radius  # noqa: E402
+from napari_topaz.jobs.train import train_on_files  # noqa: E402
+from napari_topaz.jobs.training_inputs import (  # noqa: E402
+    average_of,
+    deviation_range,
+    ignore_radius,
+    planned_epochs,
+)
 from napari_topaz.jobs.validation import estimate  # noqa: E402
 from napari_topaz.micrograph import Micrograph, MicrographFile  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402

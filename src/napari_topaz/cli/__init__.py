@@ -29,6 +29,7 @@ COMMANDS = {
     "heatmap": "images",
     "mask": "masks",
     "evaluate": "judging",
+    "pretrain": "pretraining",
     "label": "labelling",
     "stack": "stacks",
     "convert": "tables",

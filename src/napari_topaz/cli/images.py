@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
     from napari_topaz.picks import Picks
 
+GUESSED = (
+    "No --model is given: these picks are a first guess by the general model of the package. Look at them, "
+    "correct some and train on those."
+)
 #: Edge of a box where none is given, in diameters of the particle.
 BOX_DIAMETERS = 1.5
 
@@ -57,7 +61,7 @@ def pick(
     micrographs: Micrographs,
     /,
     *,
-    model: ModelFile,
+    model: ModelFile = None,
     output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
     format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
     resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
@@ -71,7 +75,7 @@ def pick(
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
-    """Pick particles with a trained model, of this program or of Topaz.
+    """Pick particles with a trained model, of this program or of Topaz; without one, guess.
 
     Results are kept as they come; after a break (or Ctrl-C) --resume goes on. A broken
     micrograph is reported and the rest is picked. With --workers or --cluster other
@@ -87,6 +91,8 @@ def pick(
     files = without(find_micrographs(micrographs), excluded)
     hidden = masks_of(masks, files)
     picker = load_picker(model, lengths, running, scale)
+    if model is None:
+        screen.warn(GUESSED)
     destination = Destination(
         path=output,
         format=chosen,
@@ -95,7 +101,7 @@ def pick(
         pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
         box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
         recipe={
-            "model": digest(model),
+            "model": digest_of_model(model),
             **({} if masks is None else {"masks": digest(masks)}),
             **dataclasses.asdict(lengths),
             **settings.model_dump(),
@@ -124,16 +130,24 @@ def pick(
 def refuse_impossible_lengths(lengths: Lengths) -> None:
     """Refuse lengths that are given and not positive."""
     for name, value in dataclasses.asdict(lengths).items():
+        if isinstance(value, bool):
+            continue
         positive(value, f"--{name.replace('_', '-')}")
 
 
-def load_picker(path: Path, lengths: Lengths, running: RunSettings, scale: ScaleSettings) -> PickerModel:
-    """Read a model, and see that it knows its particle's diameter.
+def load_picker(
+    path: Path | None, lengths: Lengths, running: RunSettings, scale: ScaleSettings
+) -> PickerModel:
+    """Read a model (None: the general one), and see that it knows its particle's diameter.
 
     Where other processes do the work, the device is theirs.
     """
     from napari_topaz.jobs.pick import load_model
 
+    if path is None and lengths.diameter is None:
+        raise CallError(
+            "Give --model, or --diameter in Å for a first guess by the general model of the package."
+        )
     device = "cpu" if scale.elsewhere else running.device
     model = load_model(path, device=device, **dataclasses.asdict(lengths))
     if not model.knows_preprocessing:
@@ -176,6 +190,15 @@ def box_edge(diameter: float) -> int:
     return 2 * math.ceil(BOX_DIAMETERS * diameter / 2)
 
 
+def digest_of_model(path: Path | None) -> str:
+    """Tell one model from another; None is the general one."""
+    if path is None:
+        from napari_topaz.model.general import WEIGHTS
+
+        path = WEIGHTS
+    return digest(path)
+
+
 def digest(path: Path) -> str:
     """Tell one file (or folder of files) from another, wherever it lies."""
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
@@ -186,7 +209,7 @@ def heatmap(
     micrographs: Micrographs,
     /,
     *,
-    model: ModelFile,
+    model: ModelFile = None,
     output: OutputFolder,
     symmetries: Annotated[
         str, Parameter(help=PickSettings.model_fields["symmetries"].description)
@@ -210,6 +233,8 @@ def heatmap(
     files = find_micrographs(micrographs)
     refuse_existing(heatmap_targets(files, output), "--output", overwrite=overwrite)
     picker = load_picker(model, lengths, running, scale)
+    if model is None:
+        screen.warn(GUESSED)
     hidden = masks_of(masks, files)
     work = job(
         files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale, masks=hidden

@@ -68,6 +68,7 @@ def train(
     """Train a model on labelled particles.
 
     The particle's diameter is the one number that is needed (a model to go on from may state it).
+    Training starts from the general model of the package, unless --pretrained or --start say otherwise.
     Ctrl-C ends training early and keeps the best epoch so far.
     """
     from napari_topaz.files import find_micrographs

@@ -16,6 +16,7 @@ from napari_topaz.settings import (
     NetworkSettings,
     PickSettings,
     PreprocessSettings,
+    PretrainSettings,
     RunSettings,
     ScaleSettings,
     SimulateSettings,
@@ -61,11 +62,16 @@ class Lengths:
         float | None,
         Parameter(help="Downsampling factor, in place of the model's or of what follows from the diameter."),
     ] = None
+    inverted: Annotated[
+        bool,
+        flag("Particles are bright where the model learnt dark ones, or the other way round."),
+    ] = False
 
 
 Micrographs = Annotated[list[str], Parameter(help="Files, folders, globs or @list.txt.", negative="")]
 Preprocess = Annotated[PreprocessSettings, _flat("Particle and preprocessing", 1)]
 Training = Annotated[TrainSettings, _flat("Training", 2)]
+Pretraining = Annotated[PretrainSettings, _flat("Pretraining", 1)]
 Network = Annotated[NetworkSettings, _flat("Network", 3)]
 Picking = Annotated[PickSettings, _flat("Picking", 2)]
 Stacking = Annotated[StackSettings, _flat("Particles", 1)]
@@ -82,7 +88,13 @@ PresetName = Annotated[
         + "."
     ),
 ]
-ModelFile = Annotated[Path, Parameter(help="Model file (.safetensors, or .sav of Topaz).")]
+ModelFile = Annotated[
+    Path | None,
+    Parameter(
+        help="Model file (.safetensors, or .sav of Topaz). Without one, the package's general model makes "
+        "a first guess; it needs --diameter."
+    ),
+]
 OutputFolder = Annotated[Path, Parameter(help="Folder for the results; made where it is missing.")]
 PixelSize = Annotated[
     float | None, Parameter(help="Pixel size of the micrographs, in place of their headers'.")
@@ -99,7 +111,7 @@ FORMAT_HELP = (
 
 #: What holds where nothing is said.
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()
-STACK = StackSettings()
+STACK, PRETRAIN = StackSettings(), PretrainSettings()
 PICK, SIMULATE, RUN, SHOWN = PickSettings(), SimulateSettings(), RunSettings(), Shown()
 MEASURES, SCALE = Lengths(), ScaleSettings()
 PRESET = "default"

@@ -116,7 +116,7 @@ def pick(
     *,
     in_mics: InMics,
     o: JobOutput,
-    model: ModelFile,
+    model: ModelFile = None,
     j: Threads = 1,
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
@@ -127,7 +127,7 @@ def pick(
 
     RELION's "continue" goes on with the micrographs that are not done.
     """
-    from napari_topaz.cli.images import digest, load_picker, refuse_impossible_lengths
+    from napari_topaz.cli.images import digest_of_model, load_picker, refuse_impossible_lengths
     from napari_topaz.files.relion import read_micrograph_star
     from napari_topaz.jobs.pick import pick as job
     from napari_topaz.jobs.relion import JobFolder
@@ -139,7 +139,7 @@ def pick(
     micrographs = read_micrograph_star(in_mics)
     lengths = replace(lengths, pixel_size=_pixel_size(micrographs, lengths.pixel_size))
     files = {f.name: f for f in micrographs.files}
-    recipe = {"model": digest(model), **asdict(lengths), **settings.model_dump()}
+    recipe = {"model": digest_of_model(model), **asdict(lengths), **settings.model_dump()}
     with _progress():
         picker = load_picker(model, lengths, running, ScaleSettings())
         results = open_output(JobFolder(o, "star", True, files, recipe=recipe), resume=True)

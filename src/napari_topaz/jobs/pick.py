@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 
 
 def load_model(
-    path: str | Path,
+    path: str | Path | None,
     *,
     device: str = "auto",
     pixel_size: float | None = None,
     diameter: float | None = None,
     downsample: float | None = None,
+    inverted: bool = False,
 ) -> PickerModel:
     """Read a model file and put the model on a device.
 
     Parameters
     ----------
-    path : str or Path
-        A model file; of Topaz where its name ends in ``.sav``.
+    path : str, Path or None
+        A model file; of Topaz where its name ends in ``.sav``. None: the general model of the package.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     pixel_size : float, optional
@@ -46,6 +47,8 @@ def load_model(
         Diameter of the particle in Å, in place of the model's. Models of Topaz have none.
     downsample : float, optional
         Downsampling factor, in place of the model's or of what follows from the diameter.
+    inverted : bool
+        Particles are bright where those that the model learnt from were dark, or the other way round.
 
     Raises
     ------
@@ -54,12 +57,20 @@ def load_model(
     JobError
         Where this machine has no such device.
     """
+    from napari_topaz.model.general import for_inverted, general_model
+
+    model = general_model() if path is None else _read(Path(path))
+    if inverted:
+        model = for_inverted(model)
+    lengths = {"pixel_size": pixel_size, "diameter": diameter, "downsample": downsample}
+    return _with(on_device(model, device), **lengths)
+
+
+def _read(path: Path) -> PickerModel:
     from napari_topaz.model.picker import PickerModel
     from napari_topaz.model.topaz_models import SUFFIX, read_topaz_model
 
-    read = read_topaz_model if Path(path).suffix.lower() == SUFFIX else PickerModel.load
-    lengths = {"pixel_size": pixel_size, "diameter": diameter, "downsample": downsample}
-    return _with(on_device(read(path), device), **lengths)
+    return read_topaz_model(path) if path.suffix.lower() == SUFFIX else PickerModel.load(path)
 
 
 def on_device(model: PickerModel, device: str) -> PickerModel:

@@ -17,13 +17,14 @@ from napari_topaz.jobs.training_inputs import (
     box_edge,
     deviation_range,
     ignore_radius,
+    planned_epochs,
     prior_of,
     refuse_impossible,
     with_box,
     without_labels,
 )
 from napari_topaz.jobs.validation import Validation, validate
-from napari_topaz.jobs.warm_start import network_of, origin_of, preprocess_of, settings_of
+from napari_topaz.jobs.warm_start import general_start, network_of, origin_of, preprocess_of, settings_of
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared, downsampling
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 #: Loss is reported (and the device waited for) every so many steps.
 REPORT_EVERY = 10
-#: Epochs where they are not given: as the square root of the number of labels.
-FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 NO_BETTER = "No epoch was better than the model that training started from, so that one is kept."
 
@@ -166,6 +165,9 @@ def train(
     of the highest so far; a model to start from counts as an epoch before the first. Where training
     cannot go on (memory, numbers), what it has learnt is kept.
     """
+    settings = settings or TrainSettings()
+    if start is None:
+        start = general_start(training_set, settings, network)
     try:
         run = _Run.start(training_set, preprocess, settings_of(start, settings), network, device, start)
     except (MemoryError, RuntimeError) as error:
@@ -188,16 +190,6 @@ def train(
     if not model.card.best_epoch:
         yield Warned(NO_BETTER)
     return model
-
-
-def planned_epochs(training_set: TrainingSet) -> int:
-    """Return how many epochs suit the number of labels to train on.
-
-    A few labels are learnt by heart within a few hundred steps, and then unlabelled particles are taken
-    for background; a hundred bear three times as many.
-    """
-    labels = sum(len(i.positives) for i in training_set.training)
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(MOST_EPOCHS * math.sqrt(labels / MANY_LABELS))))
 
 
 @dataclass(eq=False)

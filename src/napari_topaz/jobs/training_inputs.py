@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,20 @@ def without_labels(
     if names:
         which = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         yield Warned(f"All particles of {which} are said to be labelled, but there is no label: no particle.")
+
+
+#: Epochs where they are not given: as the square root of the number of labels.
+FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
+
+
+def planned_epochs(training_set: TrainingSet) -> int:
+    """Return how many epochs suit the number of labels to train on.
+
+    A few labels are learnt by heart within a few hundred steps, and then unlabelled particles are taken
+    for background; a hundred bear three times as many.
+    """
+    labels = sum(len(i.positives) for i in training_set.training)
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(MOST_EPOCHS * math.sqrt(labels / MANY_LABELS))))
 
 
 def box_edge(training_set: TrainingSet) -> int:

@@ -4,14 +4,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_topaz.events import JobError
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
+    from napari_topaz.training_set import TrainingSet
 
 #: Peak learning rate of a warm start, where none is given: weights that are good already are tuned.
 WARM_LEARNING_RATE = 5e-4
+
+
+#: Standard errors by which labelled particles must be brighter than the rest to count as bright.
+CLEARLY = 4.0
+
+
+def general_start(
+    training_set: TrainingSet, settings: TrainSettings, network: NetworkSettings | None
+) -> PickerModel | None:
+    """Return the package's own weights where they are wanted and fit, for particles of the labels' contrast.
+
+    None where training starts from random weights: they are asked for, or network or the particle's
+    diameter in pixels are not those of the general model.
+    """
+    from napari_topaz.model.general import for_inverted, general_model, suits
+
+    diameter = 2 * training_set.particle_radius
+    if settings.start != "pretrained" or not suits(network or NetworkSettings(), diameter):
+        return None
+    model = general_model()
+    return for_inverted(model) if is_bright(training_set) else model
+
+
+def is_bright(training_set: TrainingSet) -> bool:
+    """Whether labelled particles are clearly brighter than what surrounds them.
+
+    The mean within half a radius of every label is compared with that between one and two radii.
+    """
+    differences = [
+        _brightness(image.prepared.image, centre, training_set.particle_radius)
+        for image in training_set.images
+        for centre in image.positives
+    ]
+    found = np.array([d for d in differences if np.isfinite(d)])
+    if len(found) < 2:
+        return False
+    return bool(found.mean() > CLEARLY * found.std(ddof=1) / np.sqrt(len(found)))
+
+
+def _brightness(image: NDArray[np.float32], centre: NDArray[np.float32], radius: float) -> float:
+    """Mean of the middle of a particle less that of its surroundings; NaN where it lies at a corner."""
+    low = np.maximum(np.ceil(centre - 2 * radius), 0).astype(int)
+    high = np.minimum(np.floor(centre + 2 * radius) + 1, image.shape).astype(int)
+    box = image[low[0] : high[0], low[1] : high[1]]
+    y, x = np.ogrid[low[0] : high[0], low[1] : high[1]]
+    distance = np.hypot(y - centre[0], x - centre[1])
+    inside, outside = distance <= radius / 2, (distance > radius) & (distance <= 2 * radius)
+    if not inside.any() or not outside.any():
+        return float("nan")
+    return float(box[inside].mean() - box[outside].mean())
 
 
 def origin_of(start: PickerModel | None) -> str:

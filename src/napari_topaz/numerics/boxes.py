@@ -15,6 +15,7 @@ from napari_topaz.numerics.rescale import fourier_crop
 #: Low-pass of single particles for the eye, as part of the box: their noise would hide them.
 SMOOTH = 0.016
 
+
 def box_corners(yx: NDArray[np.floating], size: int) -> NDArray[np.int64]:
     """Return the first pixel (y, x) of the boxes round centres `yx` (n, 2); it may be negative."""
     return np.floor(np.asarray(yx, np.float64) + 0.5).astype(np.int64) - size // 2

@@ -7,6 +7,7 @@ from napari_topaz.settings.displaying import DisplaySettings, DrawingSettings
 from napari_topaz.settings.learning import NetworkSettings, PreprocessSettings, TrainSettings
 from napari_topaz.settings.option import Settings, choices_of, option
 from napari_topaz.settings.picking import PickSettings, ReferenceSettings, StackSettings
+from napari_topaz.settings.pretraining import PretrainSettings
 from napari_topaz.settings.running import RunSettings, ScaleSettings
 from napari_topaz.settings.simulating import SimulateSettings
 
@@ -16,6 +17,7 @@ __all__ = [
     "NetworkSettings",
     "PickSettings",
     "PreprocessSettings",
+    "PretrainSettings",
     "ReferenceSettings",
     "RunSettings",
     "ScaleSettings",

@@ -79,6 +79,9 @@ class TrainSettings(Settings):
     """How a model learns."""
 
     objective: str = option("cvir", "Objective that is minimised.", choices=choices.OBJECTIVES, advanced=True)
+    start: str = option(
+        "pretrained", "Weights to start from, where no model is given.", choices=choices.STARTS, advanced=True
+    )
     expected: float | None = option(
         None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
     )

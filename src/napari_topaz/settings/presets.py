@@ -34,6 +34,7 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
         "batch_norm": True,
     },
     "train": {
+        "start": "random",  # P1 and P2; P3 ships weights of its own
         "objective": "ge-binomial",  # P1, with λ = 1, which is that objective's own where none is given
         "autoencoder": 10.0,  # P1: γ = 10 / |P|, up to 250 labels
         "sampling": "patches",  # P1: 16 positive and 240 unlabelled regions
@@ -58,6 +59,7 @@ DEEPEM: Mapping[str, Mapping[str, Any]] = {
         "batch_norm": True,  # not in the paper
     },
     "train": {
+        "start": "random",
         "objective": "squared-error",
         "sampling": "boxes",
         "mirror": False,  # the four rotations by 90° alone

@@ -1,0 +1,297 @@
+"""What each element of the default recipe is worth: the recipe with one thing changed, on the same labels.
+
+Elements stand in ablation_elements.py. Every one is trained on the same labels of the same simulated sets
+(sets.py) and of the real one (real_data.py), several draws; the table gives the difference of the average
+precision (AP) from the default's, paired by (set, draw), with a two-sided t-test and Holm's correction. Where
+the draws of a set are not independent p is too small; `sets better` counts the means of sets.
+Labels are drawn at random from all particles of the training micrographs, the expected number is the true
+mean of those, and all training micrographs are used, with a label or without.
+
+With --development the simulated sets have other seeds: other particles on other micrographs. Recipes are
+chosen on those, and what is reported is measured on the sets that the other benchmarks report on.
+
+    python benchmarks/ablation.py [--data FOLDER] [--elements …] [--labels 10 100] [--draws 3] [--workers 2]
+
+Every cell is kept in the work folder and not repeated: a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import mean
+from zlib import crc32
+
+# Before torch is imported, here and in the workers: threads of two processes wait for one another.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+from ablation_elements import ELEMENTS
+from papers_cells import (
+    REAL,
+    MicrographSet,
+    World,
+    cache,
+    draw_labels,
+    fingerprint,
+    load,
+    result_of,
+    unlabelled,
+)
+from papers_report import number, table
+from papers_statistics import Column, compare, holm
+from sets import SETS
+
+from napari_topaz import Picks
+from napari_topaz.files.atomic import replace_file
+from napari_topaz.jobs.evaluate import evaluate
+from napari_topaz.jobs.pick import picks_of
+from napari_topaz.jobs.train import small_diameter, train
+from napari_topaz.model.general import WEIGHTS
+from napari_topaz.model.picker import PickerModel
+from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import TrainingSet, build_training_set
+
+HERE = Path(__file__).parent
+#: What the seeds of the sets for development are more than those that are reported.
+DEVELOPMENT = 1000
+#: Raise it where the code below changes what a cell means.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is measured."""
+
+    set: str
+    element: str
+    labels: int
+    draw: int
+
+    @property
+    def settings(self) -> TrainSettings:
+        return TrainSettings(**{"seed": self.draw, **ELEMENTS[self.element].settings})
+
+    def file(self, work: Path, micrographs: MicrographSet) -> Path:
+        """Where its result is kept."""
+        settings = self.settings.model_dump_json()
+        means = [VERSION, asdict(self), settings, fingerprint(micrographs), crc32(WEIGHTS.read_bytes())]
+        checksum = crc32(json.dumps(means).encode())
+        return work / f"{self.set}_{self.element}_{self.labels}_{self.draw}_{checksum:08x}.json"
+
+
+def training_set_of(
+    world: World, labels: dict[str, Picks], settings: TrainSettings
+) -> tuple[TrainingSet, PreprocessSettings]:
+    """All training micrographs, with a label or without."""
+    preprocess = PreprocessSettings(diameter=world.diameter, pixel_size=world.pixel_size)
+    prepared = [cache().prepare(source, preprocess) for source in world.training]
+    made = build_training_set(
+        prepared,
+        labels,
+        diameter=small_diameter(prepared[0], preprocess),
+        expected=world.expected,
+        held_out=settings.held_out,
+        seed=settings.seed,
+    )
+    bare = tuple(unlabelled(one) for one in prepared if one.name not in labels)
+    return replace(made, images=made.images + bare), preprocess
+
+
+def pick_test(model: PickerModel, world: World, preprocess: PreprocessSettings) -> dict[str, Picks]:
+    """Pick the test micrographs, down to the lowest score: the whole curve is wanted."""
+    test = [cache().prepare(source, preprocess) for source in world.test]
+    return {one.name: picks_of(model.score(one), model, PickSettings(threshold=-1000)) for one in test}
+
+
+def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
+    """Measure a cell, or return what is kept of an earlier run."""
+    kept = cell.file(work, micrographs)
+    if kept.exists():
+        return dict(json.loads(kept.read_text()))
+    world = load(micrographs)
+    labels = draw_labels(world.truth, [s.name for s in world.training], cell.labels, cell.draw)
+    training_set, preprocess = training_set_of(world, labels, cell.settings)
+    clock = time.process_time()
+    with ELEMENTS[cell.element].context():
+        model = result_of(train(training_set, preprocess, cell.settings, NetworkSettings(), device="cpu"))
+    seconds = time.process_time() - clock
+    targets = {s.name: world.truth[s.name] for s in world.test}
+    found = evaluate(pick_test(model, world, preprocess), targets, world.diameter / world.pixel_size / 2)
+    row = asdict(cell) | {
+        "average_precision": found.average_precision,
+        "best_f1": found.best_f1,
+        "epoch": model.card.best_epoch,
+        "epochs": len(model.card.history),
+        "seconds": seconds,
+    }
+    with replace_file(kept) as temporary:
+        temporary.write_text(json.dumps(row, indent=1))
+    return row
+
+
+def single_threaded(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
+    """Measure a cell in a worker."""
+    import torch
+
+    torch.set_num_threads(1)
+    return run_cell(cell, micrographs, work)
+
+
+def run_all(
+    todo: Sequence[tuple[Cell, MicrographSet]], work: Path, workers: int, time_limit: float | None
+) -> Iterator[dict]:
+    """Measure cells in processes of one thread each; after `time_limit` seconds no cell is begun."""
+    clock, waiting = time.monotonic(), iter(todo)
+    running: set[Future[dict]] = set()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        while True:
+            while len(running) < workers and (time_limit is None or time.monotonic() - clock < time_limit):
+                one = next(waiting, None)
+                if one is None:
+                    break
+                running.add(pool.submit(single_threaded, *one, work))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+def columns(rows: Sequence[dict]) -> dict[tuple[str, int], Column]:
+    """AP by (element, labels), then by (set, draw)."""
+    found: dict[tuple[str, int], dict[tuple[str, int], float]] = defaultdict(dict)
+    for row in rows:
+        found[row["element"], row["labels"]][row["set"], row["draw"]] = row["average_precision"]
+    return dict(found)
+
+
+def report(rows: Sequence[dict], options: argparse.Namespace) -> str:
+    """Return the tables."""
+    found = columns(rows)
+    parts = ["# Ablation of the default recipe", "\n\n".join((__doc__ or "").split("\n\n")[1:3])]
+    done = (
+        f"{len(rows)} cells, {options.draws} draws; on {os.cpu_count()} cores ({platform.machine()}), no GPU"
+    )
+    parts.append(f"Command: `{command()}`; {done}.")
+    for count in options.labels:
+        parts += [f"## {count} labels", table_of(found, rows, options, count)]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_of(
+    found: dict[tuple[str, int], Column], rows: Sequence[dict], options: argparse.Namespace, count: int
+) -> str:
+    """One line an element: mean AP of every set, and the difference from the default."""
+    default = found.get(("default", count), {})
+    names = [e for e in options.elements if (e, count) in found]
+    others = [e for e in names if e != "default"]
+    made = {e: compare(e, "default", count, found[e, count], default) for e in others}
+    corrected = dict(zip(others, holm([made[e].p for e in others]), strict=True))
+    lines = []
+    for element in names:
+        column = found[element, count]
+        by_set = [[v for (s, _), v in column.items() if s == name] for name in options.sets]
+        seconds = mean(r["seconds"] for r in rows if r["element"] == element and r["labels"] == count)
+        line = [ELEMENTS[element].says, *(number(mean(v)) if v else "–" for v in by_set)]
+        if element == "default":
+            line += [number(mean(column.values())), "", "", ""]
+        else:
+            one = made[element]
+            better = f"{one.wins} of {one.pairs}"
+            p = p_text(corrected[element])
+            line += [number(mean(column.values())), f"{one.difference:+.3f}", better, p]
+        lines.append([*line, f"{seconds:.0f}"])
+    header = ["", *options.sets, "mean", "difference", "better", "p (Holm)", "CPU s"]
+    return table(header, lines)
+
+
+def p_text(p: float) -> str:
+    return "–" if p != p else ("< .001" if p < 0.001 else f"{p:.3f}")
+
+
+def command() -> str:
+    """Return the command that was given, without folders of this machine."""
+    words, hidden = [], False
+    for word in sys.argv[1:]:
+        words.append("FOLDER" if hidden else word)
+        hidden = word in ("--data", "--work", "--output")
+    return shlex.join(["python", "benchmarks/ablation.py", *words])
+
+
+def known_sets(data: Path | None, *, development: bool) -> dict[str, MicrographSet]:
+    """All sets by name; the real one is never for development."""
+    more = DEVELOPMENT if development else 0
+    found = {
+        name: MicrographSet(name, settings.model_copy(update={"seed": settings.seed + more}))
+        for name, settings in SETS.items()
+    }
+    if data is not None and not development:
+        found[REAL] = MicrographSet(REAL, folder=data)
+    return found
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder of the real set")
+    parser.add_argument("--sets", nargs="+", help="all by default")
+    parser.add_argument("--elements", nargs="+", default=list(ELEMENTS), choices=ELEMENTS)
+    parser.add_argument("--labels", nargs="+", type=int, default=[10, 100])
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--development", action="store_true", help="sets of other seeds")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--time-limit", type=float, help="seconds after which no cell is begun")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "napari-topaz-ablation")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args(words)
+    known = known_sets(options.data, development=options.development)
+    options.sets = options.sets or list(known)
+    for unknown in set(options.sets) - set(known):
+        parser.error(f"{unknown!r} is not a set; choose from {', '.join(known)} (the real one needs --data).")
+    name = "ablation_development.md" if options.development else "ablation.md"
+    options.output = options.output or HERE / "results" / name
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = parse(words)
+    known = known_sets(options.data, development=options.development)
+    # A whole element after the other: what is interrupted compares some of them on everything.
+    todo = [
+        (Cell(name, element, count, draw), known[name])
+        for element in options.elements
+        for draw in range(options.draws)
+        for name in options.sets
+        for count in options.labels
+    ]
+    work = options.work / ("development" if options.development else "reported")
+    work.mkdir(exist_ok=True)
+    missing = [(cell, m) for cell, m in todo if not cell.file(work, m).exists()]
+    print(f"{len(todo) - len(missing)} of {len(todo)} cells are there already", flush=True)
+    for n, row in enumerate(run_all(missing, work, options.workers, options.time_limit), 1):
+        what = f"{row['set']} {row['element']} {row['labels']} labels, draw {row['draw']}"
+        said = f"AP {row['average_precision']:.3f}, {row['seconds']:.0f} CPU s, epoch {row['epoch']}"
+        print(f"[{n}/{len(missing)}] {what}: {said}", flush=True)
+    rows = [run_cell(cell, m, work) for cell, m in todo if cell.file(work, m).exists()]
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(report(rows, options))
+    print(report(rows, options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
