@@ -105,3 +105,12 @@ def test_what_fuzzing_found(kind: str, data: bytes, tmp_path: Path) -> None:
     said = meet(kind, data, tmp_path)
     assert said != "read" or b"MOP" in data
     assert "\n" not in said
+
+
+def test_a_sentence_has_one_line_and_an_end() -> None:
+    from napari_topaz.files import FileError
+
+    assert str(FileError("a\nb is gone; look.")) == "a b is gone; look."
+    said = str(FileError("x" * 5000 + "; look."))
+    assert len(said) < 1000
+    assert said.endswith("; look.")
