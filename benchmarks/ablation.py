@@ -37,6 +37,7 @@ from zlib import crc32
 # Before torch is imported, here and in the workers: threads of two processes wait for one another.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
+import numpy as np
 from ablation_elements import ELEMENTS
 from papers_cells import (
     REAL,
@@ -51,6 +52,7 @@ from papers_cells import (
 )
 from papers_report import number, table
 from papers_statistics import Column, compare, holm
+from scipy.special import expit
 from sets import SETS
 
 from napari_topaz import Picks
@@ -128,10 +130,16 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
         model = result_of(train(training_set, preprocess, cell.settings, NetworkSettings(), device="cpu"))
     seconds = time.process_time() - clock
     targets = {s.name: world.truth[s.name] for s in world.test}
-    found = evaluate(pick_test(model, world, preprocess), targets, world.diameter / world.pixel_size / 2)
+    picks = pick_test(model, world, preprocess)
+    found = evaluate(picks, targets, world.diameter / world.pixel_size / 2)
+    scores = np.concatenate([p.scores for p in picks.values()]).astype(float)
+    at = found.curve.index_at(model.card.threshold)
     row = asdict(cell) | {
         "average_precision": found.average_precision,
         "best_f1": found.best_f1,
+        "f1": 0.0 if at is None else float(found.curve.f()[at]),
+        "precision": 1.0 if at is None else float(found.curve.precision[at]),
+        "expected_precision": float(expit(scores[scores >= model.card.threshold]).mean()),
         "epoch": model.card.best_epoch,
         "epochs": len(model.card.history),
         "seconds": seconds,
@@ -186,6 +194,11 @@ def report(rows: Sequence[dict], options: argparse.Namespace) -> str:
     parts.append(f"Command: `{command()}`; {done}.")
     for count in options.labels:
         parts += [f"## {count} labels", table_of(found, rows, options, count)]
+    parts += [
+        "## Threshold and expected precision of the default recipe",
+        CALIBRATION,
+        calibration(rows, options),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -214,6 +227,28 @@ def table_of(
         lines.append([*line, f"{seconds:.0f}"])
     header = ["", *options.sets, "mean", "difference", "better", "p (Holm)", "CPU s"]
     return table(header, lines)
+
+
+CALIBRATION = (
+    "F1 of the test picks at the model's own threshold, the best F1 of all thresholds, the true precision at "
+    "the model's threshold, and the one that it expects of these picks (mean of sigmoid(score)); means over "
+    "draws, and the mean distance of the two precisions. The expected number of particles was given."
+)
+
+
+def calibration(rows: Sequence[dict], options: argparse.Namespace) -> str:
+    """One line a set and number of labels."""
+    lines = []
+    for name in options.sets:
+        for count in options.labels:
+            of = [r for r in rows if (r["element"], r["set"], r["labels"]) == ("default", name, count)]
+            if of:
+                values = [
+                    mean(r[k] for r in of) for k in ("f1", "best_f1", "precision", "expected_precision")
+                ]
+                values.append(mean(abs(r["precision"] - r["expected_precision"]) for r in of))
+                lines.append([name, str(count), *map(number, values)])
+    return table(["set", "labels", "F1", "best F1", "precision", "expected", "distance"], lines)
 
 
 def p_text(p: float) -> str:

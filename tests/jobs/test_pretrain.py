@@ -49,6 +49,7 @@ def test_it_depends_on_nothing_but_the_settings(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights(first), weights(read))
     assert not read.knows_preprocessing
     assert read.card.history[0].held_out is not None
+    assert read.calibrated
     assert not state_file(tmp_path / "a.safetensors").exists()
 
 
@@ -77,7 +78,7 @@ def test_the_manifest_names_every_world_that_was_learnt_from(tmp_path: Path) -> 
     # Steps 0 to 5, a new world every two: the pool of three moves twice.
     assert [int(r["world"]) for r in rows] == [0, 1, 2, 3, 4]
     again = sample(SETTINGS, 4).image.prepared.image
-    assert rows[4]["sha256"] == hashlib.sha256(again.tobytes()).hexdigest()
+    assert rows[4]["sha256"] == hashlib.sha256(again.tobytes()).hexdigest()[:16]
 
 
 def test_what_cannot_be_gone_on_from_is_named(tmp_path: Path) -> None:

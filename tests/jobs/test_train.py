@@ -175,13 +175,13 @@ def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) ->
     from napari_topaz.jobs import train as module
     from napari_topaz.jobs.validation import Validation
 
-    values = iter([0.2, 0.9, 0.88, 0.4, 0.9])
+    values = iter([0.2, 0.9, 0.88, 0.4])
     monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
     settings = TINY.model_copy(update={"epochs": 4})
     events, model = run_train(images, picks, PREPROCESS, settings)
     assert [e.kept for e in of_type(events, EpochDone)] == [True, True, True, False]
     assert model.card.best_epoch == 3  # the latest within a standard error of the highest
-    assert model.card.threshold == 1.5
+    assert model.calibrated
     assert len(model.card.history) == 4
     third = of_type(events, EpochDone)[2].model.network.state_dict()
     assert all(torch.equal(v, third[k]) for k, v in model.network.state_dict().items())
@@ -405,7 +405,7 @@ def test_the_threshold_is_of_scores_averaged_as_picking_does(micrographs, monkey
     monkeypatch.setattr(PickerModel, "score", score)
     settings = TINY.model_copy(update={"symmetries": how, "epochs": 1})
     _, model = run_train(*micrographs, PREPROCESS, settings)
-    assert calls == ["none", how], "an epoch, quickly, and the threshold at the end"
+    assert calls == ["none"] + ["auto"] * len(micrographs[0]), "an epoch, quickly, and all at the end"
     assert model.card.train.symmetries == how
 
 

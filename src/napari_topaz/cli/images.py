@@ -124,7 +124,8 @@ def pick(
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
-    return pick_result(screen, found, output, len(results.done & destination.files.keys()))
+    skipped = len(results.done & destination.files.keys())
+    return pick_result(screen, found, output, skipped, calibrated=picker.calibrated)
 
 
 def refuse_impossible_lengths(lengths: Lengths) -> None:
@@ -155,10 +156,19 @@ def load_picker(
     return model
 
 
-def pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int) -> int:
-    """Print what a command that picks has done; returns the exit code."""
+def pick_result(
+    screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int, *, calibrated: bool = False
+) -> int:
+    """Print what a command that picks has done; returns the exit code.
+
+    Where scores are `calibrated`, the precision that is expected of the picks is the mean of their
+    probabilities.
+    """
+    import numpy as np
+    from scipy.special import expit
+
     count = sum(len(p) for p in found.values())
-    values = {
+    values: dict[str, object] = {
         "micrographs": len(found),
         "picks": count,
         "seconds": screen.seconds,
@@ -167,7 +177,14 @@ def pick_result(screen: Screen, found: Mapping[str, Picks], output: Path, skippe
         "output": output,
     }
     before = f" ({skipped} were done before)" if skipped else ""
-    text = f"Wrote {output}: {count} picks in {len(found)} micrographs{before}, {screen.seconds:.0f} s."
+    right = ""
+    if calibrated and count:
+        scores = np.concatenate([p.scores for p in found.values()]).astype(np.float64)
+        values["expected_precision"] = precision = float(expit(scores).mean())
+        right = f", of which about {precision:.0%} are expected to be particles"
+    text = (
+        f"Wrote {output}: {count} picks in {len(found)} micrographs{before}{right}, {screen.seconds:.0f} s."
+    )
     return screen.result(values, text)
 
 

@@ -102,6 +102,7 @@ def train(
         "seconds": screen.seconds,
         "held_out_average_precision": held_out,
         "threshold": trained.card.threshold,
+        "expected_precision": trained.card.expected_precision,
         "labels": trained.card.labels,
         "expected": trained.card.expected,
         "pretrained": trained.card.pretrained or None,

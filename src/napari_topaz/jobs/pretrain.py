@@ -23,6 +23,7 @@ from napari_topaz.jobs.pretraining_files import (
 from napari_topaz.jobs.pretraining_samples import Sample, samples
 from napari_topaz.numerics.curves import precision_recall
 from napari_topaz.numerics.matching import match
+from napari_topaz.numerics.presence import best_threshold, fit_precision
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, PretrainSettings, TrainSettings
 from napari_topaz.training_set import default_label_radius
 
@@ -164,7 +165,7 @@ def _regions_of(one: Sample, run: Pretraining) -> Regions:
 def _judged(
     run: Pretraining, settings: PretrainSettings, network: NetworkSettings, loss: float, workers: int
 ) -> Job[PickerModel]:
-    """Return the model with the threshold of the best F1 on worlds that it has not seen."""
+    """Return the model with calibrated scores and a threshold, from worlds that it has not seen."""
     from napari_topaz.model.picker import EpochRecord, ModelCard, PickerModel
 
     card = ModelCard(network=network, preprocess=PreprocessSettings(), train=TrainSettings())
@@ -177,7 +178,10 @@ def _judged(
             hits.append(true)
             particles += len(one.image.positives)
             yield Progress(number + 1, TESTED, "Testing")
-    curve = precision_recall(np.concatenate(scores), np.concatenate(hits), particles)
+    picks, right = np.concatenate(scores), np.concatenate(hits)
+    curve = precision_recall(picks, right, particles)
+    fit = fit_precision(picks, int(right.sum()), picks[right])
+    threshold, precision = best_threshold(fit.logits_of(picks), particles)
     record = EpochRecord(
         epoch=1,
         step=run.done,
@@ -185,7 +189,14 @@ def _judged(
         held_out=curve.average_precision,
         seconds=time.monotonic() - clock,
     )
-    return model.snapshot().with_card(threshold=curve.best_f()[1], best_epoch=1, history=(record,))
+    return model.snapshot().with_card(
+        score_slope=fit.slope,
+        score_offset=fit.offset,
+        threshold=threshold,
+        expected_precision=precision,
+        best_epoch=1,
+        history=(record,),
+    )
 
 
 def _picked(model: PickerModel, one: Sample) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

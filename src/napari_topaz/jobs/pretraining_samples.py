@@ -46,7 +46,7 @@ class Sample:
         return self.world.preprocess.particle_pixels
 
     def row(self) -> dict[str, str]:
-        """Line of the manifest: what it is, and a digest of its pixels (float32, row by row)."""
+        """Line of the manifest: what it is, and 16 digits of a digest of its pixels (float32, row by row)."""
         of = self.world.simulate
         return {
             "world": str(self.index),
@@ -56,7 +56,7 @@ class Sample:
             "dose_e_per_A2": f"{of.dose:.3f}",
             "underfocus_um": f"{of.defocus_low:.2f}",
             "particles": str(len(self.image.positives)),
-            "sha256": hashlib.sha256(self.image.prepared.image.tobytes()).hexdigest(),
+            "sha256": hashlib.sha256(self.image.prepared.image.tobytes()).hexdigest()[:16],
         }
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
+from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_inputs import (
@@ -338,12 +339,11 @@ class _Run:
     def result(self) -> PickerModel:
         if self.best is None or not self.step:
             raise JobError(STOPPED_EARLY)
+        best = self.best.with_card(history=self.model.card.history)
         try:
-            # Picking averages over symmetries, which narrows the scores: the threshold with it.
-            threshold = self.validate(self.best, symmetries=self.settings.symmetries).threshold
+            return calibrated(best, self.training_set, beta=self.settings.beta)
         except MemoryError:
-            threshold = self.best.card.threshold
-        return self.best.with_card(threshold=threshold, history=self.model.card.history)
+            return best
 
 
 def _why_ended(error: Exception) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -66,6 +67,11 @@ class ModelCard(Settings):
         there were few of them (see :func:`napari_topaz.numerics.refinement.particle_average`).
     average_radius : float
         Of the particle on it, in preprocessed pixels.
+    score_slope, score_offset : float
+        A score is the network's logit times the slope plus the offset: the logit of the probability that a
+        pick of that score is a particle. 1 and 0 where nobody knows (see :attr:`calibrated`).
+    expected_precision : float or None
+        Of the picks at and above the threshold, on the labelled micrographs; None where it is not known.
     """
 
     format_version: int = 1
@@ -85,6 +91,9 @@ class ModelCard(Settings):
     deviation_box: int = 0
     average: tuple[tuple[float, ...], ...] = ()
     average_radius: float = 0.0
+    score_slope: float = 1.0
+    score_offset: float = 0.0
+    expected_precision: float | None = None
     history: tuple[EpochRecord, ...] = ()
 
 
@@ -110,6 +119,11 @@ class PickerModel:
     def knows_preprocessing(self) -> bool:
         """Whether the card says how micrographs are preprocessed; that of a model of Topaz does not."""
         return self.card.preprocess.diameter is not None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether sigmoid(score) is the probability that a pick is a particle."""
+        return self.card.expected_precision is not None
 
     def with_card(self, **changes: object) -> PickerModel:
         """Return the same network with other entries in its card."""
@@ -159,9 +173,12 @@ class PickerModel:
         deviations = None
         if self.card.deviation_range is not None:
             deviations = box_deviations(prepared.image, self.card.deviation_box)[::stride, ::stride].copy()
+        logits = score_image(self.network, prepared.image, symmetries=symmetries)
+        logits *= np.float32(self.card.score_slope)
+        logits += np.float32(self.card.score_offset)
         return ScoreMap(
             name=prepared.name,
-            logits=score_image(self.network, prepared.image, symmetries=symmetries),
+            logits=logits,
             step_yx=(stride * prepared.step_yx[0], stride * prepared.step_yx[1]),
             border=-(-(self.network.field // 2) // stride),
             shape=prepared.shape,
