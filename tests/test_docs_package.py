@@ -1,0 +1,88 @@
+"""What is packed: the check of ./run package finds what is too much and what is missing; versions agree."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import napari_topaz
+import package
+
+ROOT = Path(__file__).parents[1]
+GOOD = [
+    "napari_topaz/__init__.py",
+    "napari_topaz/cli/__init__.py",
+    "napari_topaz/napari.yaml",
+    "napari_topaz/py.typed",
+    "napari_topaz/model/weights/particles.safetensors",
+    "napari_topaz-1.0.dist-info/METADATA",
+    "napari_topaz-1.0.dist-info/entry_points.txt",
+    "napari_topaz-1.0.dist-info/licenses/LICENSE",
+]
+
+
+def test_a_wheel_as_it_should_be_passes() -> None:
+    assert package.complaints(GOOD, package.WHEEL, package.NEEDED_IN_WHEEL) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tests/test_picks.py", "napari_topaz/notes.txt", "napari_topaz/gui/__pycache__/main.cpython-311.pyc"],
+)
+def test_what_does_not_belong_into_the_wheel_is_named(name: str) -> None:
+    said = package.complaints([*GOOD, name], package.WHEEL, package.NEEDED_IN_WHEEL)
+    assert said == [f"{name} does not belong there"]
+
+
+@pytest.mark.parametrize("end", ["napari.yaml", "particles.safetensors", "LICENSE", "py.typed"])
+def test_what_is_missing_in_the_wheel_is_named(end: str) -> None:
+    names = [name for name in GOOD if not name.endswith(end)]
+    (said,) = package.complaints(names, package.WHEEL, package.NEEDED_IN_WHEEL)
+    assert end in said
+    assert said.endswith("is missing")
+
+
+def test_a_module_that_the_wheel_forgets_is_named() -> None:
+    source = ROOT / "src" / "napari_topaz"
+    whole = [
+        p.relative_to(source.parent).as_posix() for p in source.rglob("*") if "__pycache__" not in p.parts
+    ]
+    assert package.not_in(whole, source) == []
+    whole.remove("napari_topaz/extract.py")
+    assert package.not_in(whole, source) == ["napari_topaz/extract.py is missing"]
+
+
+def test_every_file_of_the_package_is_allowed() -> None:
+    """Or ./run package fails at the next release."""
+    source = ROOT / "src" / "napari_topaz"
+    files = [p for p in source.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    names = [p.relative_to(source.parent).as_posix() for p in files]
+    assert package.complaints(names, package.WHEEL, package.NEEDED) == []
+
+
+def test_archives_are_listed_alike(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        wheel.writestr("napari_topaz/py.typed", "")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as sdist:
+        sdist.addfile(tarfile.TarInfo("napari_topaz-1.0/LICENSE"), io.BytesIO())
+    assert package.contents(tmp_path / "a.whl") == ["napari_topaz/py.typed"]
+    assert package.contents(tmp_path / "a.tar.gz") == ["LICENSE"]
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cited is not None
+    assert project["version"] == napari_topaz.__version__ == cited[1]
+
+
+def test_the_napari_hub_finds_what_it_shows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "Framework :: napari" in project["classifiers"]
+    assert {"Source Code", "Documentation", "Bug Tracker", "User Support"} <= project["urls"].keys()
