@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_topaz.gui.general import GENERAL
 from napari_topaz.gui.guide import ENOUGH_LABELS, guide
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind, Picks
@@ -31,6 +32,7 @@ def test_from_nothing_to_saved() -> None:
     workspace.change(preprocess=PreprocessSettings(diameter=20.0))
     steps.append(guide(workspace, None))
     assert "Click the centres of 10" in steps[-1].next_step
+    assert (steps[-1].emphasis, steps[-1].guess) == ("guess", None)
     workspace.label("a", spread(4), Kind.PARTICLE)
     steps.append(guide(workspace, None))
     assert "Click 6 more" in steps[-1].next_step
@@ -50,6 +52,47 @@ def test_from_nothing_to_saved() -> None:
     steps.append(guide(workspace, None))
     assert "picks.star" in steps[-1].next_step
     assert len({step.next_step for step in steps}) == len(steps)
+
+
+def guess_model(**card: object) -> SimpleNamespace:
+    entries = {"threshold": 0.0, "labels": 0, "pretrained": GENERAL} | card
+    return SimpleNamespace(card=SimpleNamespace(**entries), knows_preprocessing=False)
+
+
+def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) -> None:
+    workspace.set_model(guess_model())
+    advice = guide(workspace, None)
+    assert advice.guessed
+    assert advice.emphasis is None
+    assert "right-click what is none (0 of 10" in advice.next_step
+    assert "Pick all." in advice.next_step
+    assert "already" in (advice.guess or "")
+    assert "anyway" in (advice.go_on or "")
+    assert (advice.pick, advice.save_model) == (None, None)
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
+    assert "and save." in guide(workspace, None).next_step
+    workspace.mark_saved(Path("picks.star"), workspace.changes)
+    assert "picks.star" in guide(workspace, None).next_step
+    workspace.label("a", spread(ENOUGH_LABELS - 1), Kind.PARTICLE)
+    assert "Click 1 more particle," in guide(workspace, None).next_step
+    workspace.label("b", spread(1), Kind.PARTICLE)
+    assert guide(workspace, None).emphasis == "train"
+    workspace.set_model(guess_model(labels=10))
+    assert not guide(workspace, None).guessed
+    assert "better" in (guide(workspace, None).guess or "")
+
+
+def test_a_guess_needs_diameter_and_pixel_size() -> None:
+    workspace = Workspace()
+    assert guide(workspace, None).guess == "Open micrographs first."
+    workspace.add([micrograph("a", pixel_size=None)])
+    assert "pixel size" in (guide(workspace, None).guess or "")
+    workspace.change(preprocess=PreprocessSettings(pixel_size=1.5))
+    assert "diameter" in (guide(workspace, None).guess or "")
+    workspace.change(preprocess=PreprocessSettings(pixel_size=1.5, diameter=30))
+    assert guide(workspace, None).guess is None
+    assert "Picking" in (guide(workspace, "Picking").guess or "")
 
 
 def test_a_silent_file_needs_a_pixel_size() -> None:

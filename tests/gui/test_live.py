@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 from napari_topaz.events import EpochDone, JobError, Started, Warned  # noqa: E402
 from napari_topaz.files import find_micrographs  # noqa: E402
 from napari_topaz.gui import tasks  # noqa: E402
+from napari_topaz.gui.general import is_guess  # noqa: E402
 from napari_topaz.gui.main import ParticlePicker  # noqa: E402
 from napari_topaz.gui.session import session_of  # noqa: E402
 from napari_topaz.jobs import live_run  # noqa: E402
@@ -191,6 +192,34 @@ def test_it_waits_for_the_fifth_label_and_then_learns_from_every_click(
     assert viewer.layers["heat map"].data[0, 0] == 6
     assert jobs.crowd.started == 1  # the same job goes on
     assert dock.training.button.isEnabled()
+
+
+def test_it_shows_a_guess_until_the_fifth_label_and_learns_from_its_weights_then(
+    qtbot: QtBot, viewer, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    assert "Live" in dock.training.summary.text()  # said before it is ticked
+    dock.training.live.setChecked(True)
+    qtbot.waitUntil(lambda: is_guess(dock.workspace.model), timeout=30_000)
+    qtbot.waitUntil(lambda: dock.workspace.is_picked("mic_0"), timeout=20_000)
+    dock.actions_.choose_threshold(3.0)
+    click(dock, 0, 1, 2, 3, 4)
+    qtbot.waitUntil(lambda: learnt(dock) == 5)
+    assert jobs.starts == [None]  # live learning takes the general model itself, for the labels' contrast
+    assert dock.workspace.options.pick.threshold is None  # that was one of other scores
+
+
+def test_a_guess_that_fails_is_not_tried_again_and_again(
+    qtbot: QtBot, dock: ParticlePicker, jobs: Pretended
+) -> None:
+    dock.workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER, particle_pixels=64, downsample=12))
+    dock.training.live.setChecked(True)
+    qtbot.waitUntil(lambda: "preprocessed pixels" in dock.job_bar.message, timeout=30_000)
+    dock.job_bar.say("")
+    click(dock, 0, 1)
+    qtbot.wait(200)
+    assert dock.job_bar.message == ""
+    click(dock, 2, 3, 4)
+    qtbot.waitUntil(lambda: learnt(dock) == 5)
 
 
 def test_another_micrograph_is_scored_though_nothing_is_learnt(

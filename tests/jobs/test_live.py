@@ -17,6 +17,7 @@ from napari_topaz.jobs.live import Mailbox, Wish, live  # noqa: E402
 from napari_topaz.jobs.live_run import RoundDone  # noqa: E402
 from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE  # noqa: E402
 from napari_topaz.micrograph import MicrographFile  # noqa: E402
+from napari_topaz.model.general import WEIGHTS, general_model  # noqa: E402
 from napari_topaz.model.learner import Learner  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings  # noqa: E402
@@ -147,6 +148,27 @@ def test_it_goes_on_from_a_model(world: World) -> None:
     mine, its = model.network.state_dict(), start.network.state_dict()
     weights = [k for k in its if "running" not in k and "batches" not in k]
     assert all(torch.allclose(mine[k], its[k], atol=1e-6) for k in weights)
+
+
+def test_without_a_model_it_starts_from_the_general_one_where_that_fits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    step = Learner.step
+    monkeypatch.setattr(Learner, "step", lambda self, rate: (rates.append(rate), step(self, rate))[1])
+    labels = Wish(some(world, 5), "mic_0")
+    rounds, _, model = learn(world, Script(labels), network=None)
+    assert rounds[-1].step == 6  # not those of random weights
+    assert rates[0] == pytest.approx(WARM_LEARNING_RATE)
+    assert model.card.train.learning_rate == WARM_LEARNING_RATE
+    assert model.card.pretrained == WEIGHTS.name
+    before = general_model().network.state_dict()
+    rates.clear()
+    assert learn(world, Script(labels), {"learning_rate": 1e-4}, network=None)[2].card.labels == 5
+    assert rates[0] == pytest.approx(1e-4)  # hers
+    assert all(torch.equal(before[k], v) for k, v in general_model().network.state_dict().items())
+    rounds, _, model = learn(world, Script(labels), {"start": "random"}, network=None)
+    assert (rounds[-1].step, model.card.pretrained) == (10, "")
 
 
 def test_too_few_labels_end_it(world: World) -> None:

@@ -11,12 +11,15 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
+from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.picks import Picks
+
+GUESSED = "Those without a label are a guess of the general model: look through them before you use them."
 
 
 class Actions(QObject):
@@ -59,7 +62,7 @@ class Actions(QObject):
         workspace = self._workspace
         sources, labels, options = workspace.decisions.in_use, workspace.all_labels, workspace.options
         ticks, masks = workspace.decisions.ticks, self._session.masks.all
-        start = workspace.model if go_on else None
+        start = workspace.model if go_on and not is_guess(workspace.model) else None
         more = (self._session.prepared, start, ticks, masks)
         self._job_bar.start(
             "Training",
@@ -84,7 +87,11 @@ class Actions(QObject):
             options = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
         self._job_bar.preview.ask(
             lambda: tasks.scoring(source, model, options, size, self._session.prepared),
-            wanted=lambda: self._layers.shown == name and self._job_bar.run_id == run,
+            wanted=lambda: (
+                self._layers.shown == name
+                and self._job_bar.run_id == run
+                and not self._job_bar.behind.serves  # what it draws is newer
+            ),
             on_done=lambda scored: self._take_scores(scored, stale=not is_current()),
             on_failed=lambda message: self._job_bar.say(message, error=True),
         )
@@ -146,12 +153,14 @@ class Actions(QObject):
         picks, sources = self._workspace.results, self._workspace.sources
         size, diameter = self._workspace.pixel_size(), self._workspace.diameter()
         changes = self._workspace.changes
+        guess = is_guess(self._workspace.model) and bool(self._workspace.picked)
 
         def report(written: list[Path]) -> None:
             n = sum(map(len, picks.values()))
             where = written[0] if len(written) == 1 else f"{len(written)} files in {written[0].parent}"
             self._job_bar.say(
                 f"{_count(n, 'particle')} on {_count(len(picks), 'micrograph')} saved to {where}."
+                f"{' ' + GUESSED if guess else ''}"
             )
             self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, changes)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_topaz.events import Event, Job
-from napari_topaz.gui.guarded import Failed, Finished, guarded
+from napari_topaz.gui.guarded import Failed, Finished
+from napari_topaz.gui.threads import JobWorker
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Behind(QObject):
         if self.busy:
             return False
         self._stop, self._told = threading.Event(), job
-        worker = create_worker(guarded, job.make_job, self._stop, _ignore_errors=True)
+        worker = JobWorker(job.make_job, self._stop)
         worker.yielded.connect(lambda event: self._tell(job, event))
         worker.returned.connect(lambda outcome: self._end(job, outcome))
         worker.start()

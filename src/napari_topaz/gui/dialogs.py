@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS, PICK_SUFFIXES, format_of
+from napari_topaz.gui.sample_data import is_sample
 from napari_topaz.jobs.placement import Misplaced
 
 MODEL_FILTER = "Models (*.safetensors)"
@@ -78,6 +80,14 @@ def ask_stack(parent: QWidget, beside: Path | None) -> Path | None:
     if path and "mrcs" in chosen and not path.lower().endswith(".mrcs"):
         path += ".mrcs"
     return _path(path)
+
+
+def start_folder(micrographs: Path | None) -> Path:
+    """Return where to save by default: beside the folder of micrographs; sample data lie in a cache."""
+    if micrographs is not None and not is_sample(micrographs):
+        return micrographs.parent
+    here = Path.cwd()
+    return here if here != Path(here.anchor) and os.access(here, os.W_OK) else Path.home()
 
 
 def ask_save_picks(parent: QWidget, folder: Path) -> Path | None:

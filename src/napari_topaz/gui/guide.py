@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind
 
@@ -17,8 +18,8 @@ LEAST_LABELS = 3
 class Guide:
     """One line of advice, and per button the reason why it is disabled (None where it works).
 
-    `emphasis` names the button of the next step, open, train, pick, save; or the number she must
-    type: diameter, pixel_size; None where it is neither.
+    `emphasis` names the button of the next step, open, guess, take, train, pick, save; or the number
+    she must type: diameter, pixel_size; None where it is neither. `guessed`: the picks are a first guess.
     """
 
     next_step: str
@@ -30,9 +31,11 @@ class Guide:
     save_model: str | None
     load: str | None
     go_on: str | None
+    guess: str | None
     suggest: str | None
     suggest_template: str | None
     take: str | None
+    guessed: bool
 
 
 def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> Guide:
@@ -59,10 +62,12 @@ def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> G
         save=busy or no_files or nothing,
         save_model=no_model,
         load=busy,
-        go_on=busy or no_model,
+        go_on=busy or no_model or _why_not_go_on(workspace),
+        guess=no_suggestions or _why_not_guess(workspace),
         suggest=no_suggestions,
         suggest_template=no_suggestions or _why_no_template(workspace),
         take=no_files or _why_nothing_to_take(workspace),
+        guessed=is_guess(workspace.model),
     )
 
 
@@ -93,6 +98,20 @@ def _why_no_diameter(workspace: Workspace) -> str | None:
     if workspace.pixel_size() is not None and workspace.options.preprocess.diameter is None:
         return "Type the diameter of the particle (Å)."
     return _why_no_lengths(workspace)
+
+
+def _why_not_guess(workspace: Workspace) -> str | None:
+    if is_guess(workspace.model):
+        return "The picks are a guess already, here and on every micrograph that you show."
+    if workspace.model is not None:
+        return "There is a model already, which is better than a guess."
+    return None
+
+
+def _why_not_go_on(workspace: Workspace) -> str | None:
+    if is_guess(workspace.model):
+        return "Train starts from the model of the guess anyway."
+    return None
 
 
 def _why_no_template(workspace: Workspace) -> str | None:
@@ -139,9 +158,24 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
         return reason, "pixel_size" if workspace.pixel_size() is None else "diameter"
     if workspace.current in workspace.suggested and _why_nothing_to_take(workspace) is None:
         return "Drag the threshold until the circles look right, then press Take picks as labels.", "take"
-    if workspace.model is not None:
+    if is_guess(workspace.model) and (step := _next_step_with_guess(workspace)) is not None:
+        return step
+    if workspace.model is not None and not is_guess(workspace.model):
         return _next_step_with_model(workspace)
     return _next_step_of_labelling(workspace)
+
+
+def _next_step_with_guess(workspace: Workspace) -> tuple[str, str | None] | None:
+    """What to do about a guess; None where there are labels to train on."""
+    if (n := particles(workspace)) >= LEAST_LABELS:
+        return None
+    if workspace.saved_to is not None and not workspace.unsaved:
+        return _next_step_with_model(workspace)
+    good = "Pick all" if workspace.unpicked else "look through the micrographs, and save"
+    return (
+        "These picks are a guess. Correct it: click particles that it missed, right-click what is none "
+        f"({n} of {ENOUGH_LABELS} particles labelled); then Train. If it is good already: {good}."
+    ), None
 
 
 def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
@@ -149,11 +183,12 @@ def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
     if n < LEAST_LABELS:
         return (
             f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far), "
-            "or press Suggest picks."
-        ), None
+            "or press Pick now for a first guess."
+        ), "guess"
     labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
     if n < ENOUGH_LABELS:
-        return f"Click {ENOUGH_LABELS - n} more particles, or press Train already.", None
+        more = ENOUGH_LABELS - n
+        return f"Click {more} more particle{'s' * (more > 1)}, or press Train already.", None
     if labelled == 1 and len(workspace.list.of) > 1:
         return "Press Train; or label some on the next micrograph (key N) too, which is safer.", "train"
     return "Press Train.", "train"

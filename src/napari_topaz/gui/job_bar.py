@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.events import Event, Job, MicrographDone, Progress, Started, StepDone, Warned
 from napari_topaz.gui.background import Behind
 from napari_topaz.gui.guarded import Failed, Finished, explain, guarded
+from napari_topaz.gui.threads import JobWorker, TaskWorker
 
 __all__ = ["Failed", "Finished", "JobBar", "Latest", "explain", "guarded"]
 log = logging.getLogger("napari_topaz")
@@ -70,7 +70,7 @@ class Latest(QObject):
                 log.exception("A task failed.")
                 return Failed(explain(error))
 
-        worker = create_worker(job, _ignore_errors=True)
+        worker = TaskWorker(job)
         worker.returned.connect(lambda outcome: self._deliver(outcome, *rest))
         worker.start()
 
@@ -167,7 +167,7 @@ class JobBar(QWidget):
         run, self._stop = next(self._ids), threading.Event()
         self.run_id, self._title, self._began = run, title, time.monotonic()
         self.say("")
-        worker = create_worker(guarded, make_job, self._stop, _ignore_errors=True)
+        worker = JobWorker(make_job, self._stop)
         worker.yielded.connect(lambda event: self._take(run, event, on_event))
         worker.returned.connect(lambda outcome: self._finish(run, outcome, on_result, on_end))
         self.behind.stop(drop=True)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.events import EpochDone, Event, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.background import Background
+from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.guide import guide, particles
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.session import Session
@@ -31,8 +32,9 @@ TYPING = 400
 class Live(QObject):
     """Runs one live training behind the other jobs while its box is ticked; `parent` is the dock.
 
-    It begins with the fifth label, gives way to every other job, and goes on with the next label. It
-    is not restored with a session: opening a folder must not change the model.
+    Before the fifth label it shows a first guess. It learns from the fifth label on, gives way to every
+    other job, and goes on with the next label. It is not restored with a session: opening a folder must
+    not change the model.
 
     Signals
     -------
@@ -40,10 +42,13 @@ class Live(QObject):
         A job starts: for the first time, or after another job or option.
     rested(PickerModel)
         All labels are learnt for now.
+    guess_wanted
+        There is no model, and there are too few labels for one.
     """
 
     began_anew = Signal()
     rested = Signal(object)
+    guess_wanted = Signal()
 
     def __init__(self, session: Session, job_bar: JobBar, panel: TrainingPanel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -57,6 +62,7 @@ class Live(QObject):
         self._known: tuple[Mapping[str, Picks], tuple[Any, ...]] | None = None
         self._model: Any = None
         self._fresh = False
+        self._guessed = False  # once is enough, also where it failed
         self._masks = 0  # how often they changed
         self._map: ScoreMap | None = None
         self._then: Callable[[], None] | None = None
@@ -103,7 +109,7 @@ class Live(QObject):
     # -- what changed -----------------------------------------------------------------------------
 
     def _switch(self, on: bool) -> None:
-        self._known, self._fresh = None, on
+        self._known, self._fresh, self._guessed = None, on, False
         if on and not self._job_bar.preview.busy:  # while she clicks: it takes seconds
             say_error = partial(self._job_bar.say, error=True)
             self._job_bar.preview.ask(_load_torch, lambda: True, lambda _: None, say_error)
@@ -124,12 +130,15 @@ class Live(QObject):
     def _on_began(self) -> None:
         """Other micrographs are open: what is learnt of those before is not wanted any more."""
         self._job_bar.behind.stop(drop=True)
+        self._guessed = False
         self._note_as_known()
         self._hurry()
 
     def _on_model(self) -> None:
-        """A model that came from elsewhere stays as it is until the labels change."""
-        if self._workspace.model is not self._model:
+        """A model that came from elsewhere stays as it is until the labels change; a guess gives way."""
+        if is_guess(self._workspace.model):
+            self._hurry()
+        elif self._workspace.model is not self._model:
             self._job_bar.behind.stop(drop=True)
             self._note_as_known()
             self._hurry()
@@ -152,6 +161,9 @@ class Live(QObject):
                 self._tell()
         elif self.on and why_not is None and self._is_free() and not self._is_known():
             self._start()
+        if self.on and guide(self._workspace, self._job_bar.running).guess is None and self._is_early():
+            self._guessed = True
+            self.guess_wanted.emit()
         if not self.on:
             self._panel.say_live("")
         elif why_not is not None:
@@ -164,6 +176,10 @@ class Live(QObject):
             left = FEWEST_LABELS - n
             reason = f"Live begins with {left} more label{'s' * (left > 1)}."
         return reason
+
+    def _is_early(self) -> bool:
+        """Whether a guess is of use: there are too few labels for more, and none was made yet."""
+        return not self._guessed and self._is_free() and particles(self._workspace) < FEWEST_LABELS
 
     def _is_free(self) -> bool:
         return not self._job_bar.behind.busy and self._job_bar.running is None
@@ -186,7 +202,9 @@ class Live(QObject):
     def _start(self) -> None:
         workspace, cache, mailbox = self._workspace, self._session.prepared, Mailbox()
         sources, ticks = workspace.decisions.in_use, workspace.decisions.ticks
-        options, start = workspace.options, workspace.model
+        options, guess = workspace.options, is_guess(workspace.model)
+        start = None if guess else workspace.model  # it starts from the same weights by itself
+        self._fresh = self._fresh or guess
         more = (cache, start, ticks, self._session.masks.all)
         self._sources, self._how = sources, self._options()
         self._mailbox, self._told = mailbox, None

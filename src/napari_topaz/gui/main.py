@@ -14,7 +14,9 @@ from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.emphasis import Emphasis
 from napari_topaz.gui.expecting import Expecting
+from napari_topaz.gui.guess import Guess
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.help_most import HelpMost
 from napari_topaz.gui.job_bar import JobBar
@@ -32,7 +34,7 @@ from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
 from napari_topaz.gui.seeing import Seeing
 from napari_topaz.gui.session import session_of
-from napari_topaz.gui.theme import EMPHASIS, REQUIRED, colours_of, hint_style
+from napari_topaz.gui.theme import colours_of, hint_style
 from napari_topaz.gui.training_panel import TrainingPanel
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
@@ -69,6 +71,7 @@ class ParticlePicker(QWidget):
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
         self.seeing = Seeing(session, self.job_bar, self.micrographs, self.particle.labels, self)
         self.live = Live(session, self.job_bar, self.training, self)
+        self.guess = Guess(session, self.job_bar, self.particle.suggestions, self.live, self)
         self.models = Models(session, self.job_bar, self.actions_, self.live, self.training, self)
         self.marking = Marking(session, self.job_bar, self.micrographs, self._look_again, self)
         self.masking = Masking(session, self.job_bar, self.particle.masks, self.opening.shown, self)
@@ -108,6 +111,7 @@ class ParticlePicker(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.emphasis = self._emphasis(scroll)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         for widget in (self.hint, self.restore, scroll, self.job_bar):
@@ -222,7 +226,7 @@ class ParticlePicker(QWidget):
         if self.workspace.saved_to is not None:
             return self.workspace.saved_to.parent
         files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
-        return files[0].path.absolute().parent.parent if files else Path.cwd()
+        return dialogs.start_folder(files[0].path.absolute().parent if files else None)
 
     # -- what changed -----------------------------------------------------------------------------
 
@@ -288,7 +292,7 @@ class ParticlePicker(QWidget):
         self.help_most.enable(advice)
         self.particle.labels.enable(advice.label, workspace.history)
         self.particle.suggestions.enable(advice, suggested=name in workspace.suggested)
-        self._emphasise(advice.emphasis)
+        self.emphasis.show(advice.emphasis)
         stated = None if name is None else workspace.stated_pixel_size(name)
         self.particle.show_pixel_size(stated, name is not None)
         self.picks.show_scores(
@@ -298,19 +302,17 @@ class ParticlePicker(QWidget):
             chosen=workspace.chosen_threshold(name) is not None,
         )
 
-    def _emphasise(self, step: str | None) -> None:
-        """Colour the button of the next step, or the number she must type."""
+    def _emphasis(self, scroll: QScrollArea) -> Emphasis:
         buttons = {
             "open": self.micrographs.folder_button,
+            "guess": self.particle.suggestions.guess_button,
             "take": self.particle.suggestions.take_button,
             "train": self.training.button,
             "pick": self.picks.pick_button,
             "save": self.picks.save_button,
         }
-        for name, button in buttons.items():
-            button.setStyleSheet(EMPHASIS if name == step and button.isEnabled() else "")
-        for name in ("diameter", "pixel_size"):
-            self.particle.number(name).setStyleSheet(REQUIRED if name == step else "")
+        numbers = {name: self.particle.number(name) for name in ("diameter", "pixel_size")}
+        return Emphasis(scroll, buttons, numbers)
 
     def _show_theme(self, event: Any = None) -> None:
         colours = colours_of(self._viewer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QModelIndex, QPoint, Qt, Signal
+from qtpy.QtCore import QModelIndex, QPoint, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -26,6 +26,20 @@ from napari_topaz.gui.workspace import Workspace
 
 #: From so many micrographs on there is something to find.
 MANY = 9
+
+
+#: Height of a row, and of the list where there are many, in pixels.
+ROW, HIGHEST = 22, 192
+
+
+class _Table(QTableView):
+    """Wants to be as high as its rows, so that what comes below it is in view."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Tell Qt the usual size."""
+        rows = self.model().rowCount() if self.model() is not None else 0
+        height = ROW * (rows + 1) + 12
+        return QSize(super().sizeHint().width(), min(height, HIGHEST))
 
 
 class MicrographsPanel(QWidget):
@@ -105,7 +119,7 @@ class MicrographsPanel(QWidget):
         return row
 
     def _make_view(self) -> QTableView:
-        view = QTableView()
+        view = _Table()
         view.setModel(self.table)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -114,7 +128,7 @@ class MicrographsPanel(QWidget):
         view.setShowGrid(False)
         view.setWordWrap(False)
         view.verticalHeader().hide()
-        view.verticalHeader().setDefaultSectionSize(22)
+        view.verticalHeader().setDefaultSectionSize(ROW)
         header = view.horizontalHeader()
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         for column, width in WIDTHS.items():
@@ -165,6 +179,7 @@ class MicrographsPanel(QWidget):
 
     def _on_arranged(self) -> None:
         self.find_row.setVisible(len(self._workspace.list.of) >= MANY or self.table.wanted.state != "all")
+        self.view.updateGeometry()
         if self._workspace.current is not None:
             self.select(self._workspace.current)
 

@@ -16,6 +16,11 @@ from napari_topaz.gui.help_most_row import HelpMostRow
 from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.plots import Colours, ScoreHistogram
 
+SAVE = "Save the picks of all micrographs (STAR, Topaz, boxes, CSV)."
+GUESS = (
+    "They are a guess of the general model, which has learnt from simulated particles, not from your labels."
+)
+
 
 class PicksPanel(QWidget):
     """Histogram with the threshold, and what is done with picks.
@@ -48,6 +53,12 @@ class PicksPanel(QWidget):
         self.reset.clicked.connect(lambda: self.threshold_chosen.emit(None))
         self.count = QLabel()
         self.count.setObjectName("count")
+        #: Says that the picks are a guess.
+        self.guess = QLabel("a guess")
+        self.guess.setObjectName("guessed")
+        self.guess.setToolTip(GUESS)
+        self.guess.setStyleSheet("color: #c27c0e; font-weight: bold;")
+        self.guess.hide()
         self.pick_button = QPushButton("Pick all")
         self.pick_button.clicked.connect(self.pick_all.emit)
         self.save_button = QPushButton("Save picks …")
@@ -59,7 +70,7 @@ class PicksPanel(QWidget):
         layout.setSpacing(2)
         layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
-        layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count))
+        layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count, self.guess))
         layout.addWidget(self.help_most)
         layout.addWidget(self.judging)
 
@@ -67,10 +78,11 @@ class PicksPanel(QWidget):
         """Enable the buttons that can work, and say of the others why not."""
         for button, reason, tip in (
             (self.pick_button, guide.pick, "Find the particles of all micrographs."),
-            (self.save_button, guide.save, "Save the picks of all micrographs (STAR, Topaz, boxes, CSV)."),
+            (self.save_button, guide.save, f"{SAVE}{' ' + GUESS if guide.guessed else ''}"),
         ):
             button.setEnabled(reason is None)
             button.setToolTip(reason or tip)
+        self.guess.setVisible(guide.guessed)
         self.judging.enable(guide)
 
     def show_scores(

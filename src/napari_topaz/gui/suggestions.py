@@ -10,12 +10,22 @@ from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 from napari_topaz.choices import REFERENCE_PICKERS
 from napari_topaz.gui.guide import Guide
 
+GUESS = (
+    "A first guess without labels: a heat map and picks of this micrograph, and of every one that you show. "
+    "It comes from a model of simulated particles of many shapes; correct it and train. Particles that are "
+    "brighter than the ice: see the menu of Suggest picks."
+)
+
 
 class SuggestRow(QWidget):
-    """The buttons *Suggest picks*, with a menu of the reference pickers, and *Take picks as labels*.
+    """The buttons *Pick now*, *Suggest picks* with its menu, and *Take picks as labels*.
 
     Signals
     -------
+    guess
+        She wants a first guess of the general model.
+    bright(bool)
+        Whether particles are brighter than the ice.
     suggest(str)
         She wants suggestions on the shown micrograph, by the reference picker of that name.
     from_file
@@ -26,6 +36,8 @@ class SuggestRow(QWidget):
         The suggestions on the shown micrograph are to be forgotten.
     """
 
+    guess = Signal()
+    bright = Signal(bool)
     suggest = Signal(str)
     from_file = Signal()
     take = Signal()
@@ -33,6 +45,9 @@ class SuggestRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.guess_button = QPushButton("Pick now")
+        self.guess_button.setObjectName("guess")
+        self.guess_button.clicked.connect(self.guess.emit)
         self.button = QPushButton("Suggest picks")
         self.button.setObjectName("suggest")
         self.menu = QMenu(self.button)
@@ -45,6 +60,11 @@ class SuggestRow(QWidget):
         self.entries["file"] = self.menu.addAction("Templates from a file …", self.from_file.emit)
         self.menu.addSeparator()
         self.entries["drop"] = self.menu.addAction("Forget these suggestions", self.drop.emit)
+        self.menu.addSeparator()
+        self.entries["bright"] = self.menu.addAction("Particles are bright")
+        self.entries["bright"].setCheckable(True)
+        self.entries["bright"].setToolTip("For Pick now and Suggest picks: brighter than the ice.")
+        self.entries["bright"].triggered.connect(self.bright.emit)
         self.button.setMenu(self.menu)
         self.take_button = QPushButton("Take picks as labels")
         self.take_button.setObjectName("take")
@@ -52,9 +72,13 @@ class SuggestRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        row.addWidget(self.button)
-        row.addWidget(self.take_button)
+        for button in (self.guess_button, self.button, self.take_button):
+            row.addWidget(button)
         row.addStretch()
+
+    def show_contrast(self, contrast: str) -> None:
+        """Show which contrast is chosen."""
+        self.entries["bright"].setChecked(contrast == "bright")
 
     def enable(self, guide: Guide, *, suggested: bool) -> None:
         """Enable what can work, and say of the rest why not.
@@ -66,6 +90,7 @@ class SuggestRow(QWidget):
             Whether the shown picks are suggestions.
         """
         for button, reason, tip in (
+            (self.guess_button, guide.guess, GUESS),
             (self.button, guide.suggest, "Find particles on this micrograph without training."),
             (
                 self.take_button,

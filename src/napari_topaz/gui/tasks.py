@@ -79,12 +79,13 @@ def _how(
     options: Options, start: PickerModel | None
 ) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
     """How to learn; what is as by default here is left to the model that training starts from."""
+    # What a form sets is set, though it be the default: of the learning rate a start has its own.
+    preprocess, train = options.preprocess, TrainSettings(**options.train.model_dump(exclude_defaults=True))
     if start is None:
-        return options.preprocess, options.train, options.network
-    preprocess = options.preprocess
+        return preprocess, train, options.network
     if start.knows_preprocessing:
         preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
-    return preprocess, TrainSettings(**options.train.model_dump(exclude_defaults=True)), NetworkSettings()
+    return preprocess, train, NetworkSettings()
 
 
 def learning_live(

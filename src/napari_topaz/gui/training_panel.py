@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from napari_topaz.jobs.live_run import RoundDone
 
 LIVE = (
-    "Learn while you click: from the fifth label the model trains behind everything else and every click "
-    "joins at once. It rests when nothing is new, and gives way to Train and Pick all."
+    "Learn while you click: first you see a guess; from the fifth label on the model learns your particle, "
+    "behind everything else, and every click joins at once: heat map and picks follow. It rests when nothing "
+    "is new, and gives way to Train and Pick all."
 )
+#: Said of it before it is ticked.
+LIVE_OFF = "Live: learns while you click."
 #: Points of the curve of losses; of a longer one every other point goes.
 MOST_POINTS = 2000
 
@@ -71,6 +74,7 @@ class TrainingPanel(QWidget):
         self.save_button.clicked.connect(self.save_model.emit)
         self.summary = QLabel()
         self.summary.setObjectName("summary")
+        self._told = LIVE_OFF  # where Live has nothing to say
         self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         #: Models that are kept, folded away.
         self.models = ModelsPanel()
@@ -127,7 +131,7 @@ class TrainingPanel(QWidget):
         self._held_out: list[tuple[int, float]] = []
         self._best: int | None = None
         self._kept: Judged | None = None
-        self._say("")
+        self._tell(LIVE_OFF)
         self.plot.show_curves([], [], None)
         self.scores.show_judged(None)
         self.judged.show_judged(None)
@@ -142,7 +146,7 @@ class TrainingPanel(QWidget):
                 self._best = len(self._held_out) - 1 if event.kept else self._best
             self._kept = event.judged if event.kept else self._kept
             self._show_judged(event.judged)
-            self._say(_epoch(event.epoch, event.epochs, event.loss, event.held_out))
+            self._tell(_epoch(event.epoch, event.epochs, event.loss, event.held_out))
         else:
             return
         self.plot.show_curves(self._loss, self._held_out, self._best)
@@ -161,8 +165,8 @@ class TrainingPanel(QWidget):
         self.say_live(f"Live {state} · {event.labels} labels{loss}")
 
     def say_live(self, text: str) -> None:
-        """Say how a live training is."""
-        self._say(text)
+        """Say how a live training is; where there is none, what was told last of another one."""
+        self._say(text or self._told)
 
     def show_history(self, history: Iterable[Any], best_epoch: int) -> None:
         """Draw the history of a model that was loaded."""
@@ -174,7 +178,7 @@ class TrainingPanel(QWidget):
         self.plot.show_curves(self._loss, self._held_out, self._best)
         if records:
             last = records[-1]
-            self._say(_epoch(last.epoch, len(records), last.loss, last.held_out))
+            self._tell(_epoch(last.epoch, len(records), last.loss, last.held_out))
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
@@ -184,6 +188,10 @@ class TrainingPanel(QWidget):
     def _show_judged(self, judged: Judged | None) -> None:
         self.scores.show_judged(judged)
         self.judged.show_judged(judged, self._kept)
+
+    def _tell(self, text: str) -> None:
+        self._told = text
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self.summary.setText(text)

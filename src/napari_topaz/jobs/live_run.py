@@ -22,7 +22,7 @@ from napari_topaz.jobs.training_inputs import (
     with_box,
 )
 from napari_topaz.jobs.validation import Validation, validate
-from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE, origin_of
+from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE, general_start, origin_of, settings_of
 from napari_topaz.picks import Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_topaz.model.learner import Learner
     from napari_topaz.model.picker import PickerModel
 
-#: Steps of the first learning from random weights, and after each change of the labels.
+#: Steps of the first learning from random weights; from a model, and after each change of the labels.
 FIRST_STEPS, STEPS = 100, 40
 #: Steps of a round at most, the first one after a change (which should be seen soon) and the others.
 SOON, ROUND = 6, 15
@@ -180,6 +180,9 @@ class LiveRun:
         from napari_topaz.model.networks import build
         from napari_topaz.model.picker import ModelCard, PickerModel
 
+        if self.start is None and (general := general_start(training_set, self.settings, self.network)):
+            self.start, self.settings = general, settings_of(general, self.settings)
+            self._rate = self.settings.learning_rate
         self.network = with_box(self.network, training_set)
         try:
             where = choose_device(self.device)

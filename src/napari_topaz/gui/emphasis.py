@@ -1,0 +1,50 @@
+"""The next step, made visible: its button is coloured, and scrolled into view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QPushButton, QScrollArea, QWidget
+
+from napari_topaz.gui.theme import EMPHASIS, REQUIRED
+
+#: Pixels round the button that are in view, too.
+MARGIN = 12
+
+
+class Emphasis(QObject):
+    """Colours one of the buttons, or a number that must be typed.
+
+    Parameters
+    ----------
+    scroll : QScrollArea
+        Where they all lie; it is the parent.
+    buttons, numbers : mapping of str to QWidget
+        By the step's name, as :class:`~napari_topaz.gui.guide.Guide` has it.
+    """
+
+    def __init__(
+        self, scroll: QScrollArea, buttons: Mapping[str, QPushButton], numbers: Mapping[str, QWidget]
+    ) -> None:
+        super().__init__(scroll)
+        self._scroll, self._buttons, self._numbers = scroll, buttons, numbers
+        self._step: str | None = None
+        self._soon = QTimer(self)  # rows that appear with a step are laid out by then
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._scroll_to)
+
+    def show(self, step: str | None) -> None:
+        """Make a step visible; None where there is none. It is scrolled to once, when it is new."""
+        for name, button in self._buttons.items():
+            button.setStyleSheet(EMPHASIS if name == step and button.isEnabled() else "")
+        for name, number in self._numbers.items():
+            number.setStyleSheet(REQUIRED if name == step else "")
+        if step != self._step:
+            self._step = step
+            self._soon.start(0)
+
+    def _scroll_to(self) -> None:
+        widget = self._buttons.get(self._step or "") or self._numbers.get(self._step or "")
+        if widget is not None:
+            self._scroll.ensureWidgetVisible(widget, 0, MARGIN)
