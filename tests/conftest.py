@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+#: These import what only Unix has (limits of memory, alarms).
+collect_ignore = ["test_bad_input.py", "files/test_fuzz.py"] if sys.platform == "win32" else []
 
 
 def pytest_configure() -> None:

@@ -33,7 +33,12 @@ def test_a_wheel_as_it_should_be_passes() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["tests/test_picks.py", "napari_topaz/notes.txt", "napari_topaz/gui/__pycache__/main.cpython-311.pyc"],
+    [
+        "tests/test_picks.py",
+        "napari_topaz/notes.txt",
+        "napari_topaz/napari.yaml.orig",
+        "napari_topaz/old/cli/a.py",
+    ],
 )
 def test_what_does_not_belong_into_the_wheel_is_named(name: str) -> None:
     said = package.complaints([*GOOD, name], package.WHEEL, package.NEEDED_IN_WHEEL)

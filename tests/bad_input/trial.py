@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -196,6 +197,8 @@ def _read_in_viewer(case: Case, path: Path) -> None:
     if case.kind in PICK_KINDS:
         read_picks(path, case.kind)
     elif case.kind in MICROGRAPHS:
+        if find_spec("napari") is None:
+            return  # the command line is installed without the viewer
         from napari_topaz.gui.reader import get_reader
 
         reader = get_reader(str(path))

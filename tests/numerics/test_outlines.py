@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -19,6 +19,7 @@ def filled(marked: np.ndarray, tolerance: float) -> np.ndarray:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 0.9))
 def test_outlines_fill_what_was_marked(seed: int, density: float) -> None:
     """Diagonal neighbours, holes, and parts at the edges among them."""

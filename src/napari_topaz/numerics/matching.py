@@ -83,8 +83,9 @@ def _cheapest(
     n, m = len(picks), len(targets)
     # Each pick may also take a target of its own at cost 0, so that every pick is matched. Costs are
     # raised by 2: that adds 2n to every solution, and a sparse matrix takes no zeros.
-    rows = np.concatenate([pick, np.arange(n)])
-    columns = np.concatenate([target, m + np.arange(n)])
+    # Older scipy matches graphs of 32-bit indices only, and there is no need for longer ones.
+    rows = np.concatenate([pick, np.arange(n)]).astype(np.int32)
+    columns = np.concatenate([target, m + np.arange(n)]).astype(np.int32)
     costs = np.concatenate([distance**2 + 1, np.full(n, 2.0)])
     graph = csr_array(coo_array((costs, (rows, columns)), shape=(n, m + n)))
     row, column = min_weight_full_bipartite_matching(graph)

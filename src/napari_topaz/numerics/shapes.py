@@ -207,7 +207,7 @@ def random_view(blobs: Blobs, rng: np.random.Generator, preference: float = 0.0)
         about the model's third axis: 0 is uniform on the sphere, 1 is that axis alone. The angle in
         the plane of the image is always uniform.
     """
-    turn = Rotation.random(rng=rng)
+    turn = Rotation.random(None, rng)
     if preference > 0:
         before, tilt, after = turn.as_euler("zyz")
         nearer = math.acos(_concentrate(math.cos(tilt), preference))
