@@ -12,7 +12,7 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.sample_data import SETTINGS
@@ -22,7 +22,7 @@ SIZE = (1280, 800)
 
 
 def main(folder: Path) -> None:
-    """Open the sample data, label, train, pick, save; a picture of each state."""
+    """Open the sample data, guess, label, train, pick, save; a picture of each state."""
     folder.mkdir(parents=True, exist_ok=True)
     application = get_settings().application
     application.confirm_close_window = False
@@ -42,25 +42,78 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     viewer.open_sample("napari-topaz", "simulated")
     wait_until(lambda: dock.layers.shown is not None)
     shoot(viewer, folder / "2_opened.png")
-    for index in range(2):
-        label(dock, index, 8)
-    shoot(viewer, folder / "3_labelled.png")
+    guess_and_look(viewer, dock, folder)
+    learn_live(viewer, dock, folder)
+    train_and_pick(viewer, dock, folder)
+    look_through(viewer, dock, folder)
+    viewer.theme = "light"
+    shoot(viewer, folder / "13_saved_light.png")
+
+
+def guess_and_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Pick now; then the folds that are about the picture."""
+    dock.particle.suggestions.guess_button.click()
+    wait_until(lambda: dock.workspace.is_picked(dock.workspace.names[0]), 60)
+    shoot(viewer, folder / "3_guess.png")
+    display = dock.seeing.panel
+    display.fold.button.click()
+    settings = dock.workspace.options.display.model_copy(update={"low_pass": 25.0})
+    dock.workspace.change(display=settings)
+    reveal(dock, display)
+    shoot(viewer, folder / "4_display.png")
+    dock.workspace.change(display=settings.model_copy(update={"low_pass": 0.0}))
+    display.fold.button.click()
+    dock.particle.masks.button.click()
+    dock.particle.masks.buttons["suggest"].click()
+    wait_until(lambda: dock.job_bar.running is None, 120)
+    reveal(dock, dock.particle.masks)
+    shoot(viewer, folder / "5_masks.png")
+    dock.particle.masks.button.click()
+
+
+def learn_live(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Tick Live, and click a few particles."""
+    dock.training.live.click()
+    label(dock, 0, 8)
+    wait_until(lambda: "up to date" in dock.training.summary.text(), 300)
+    reveal(dock, dock.training.plot)
+    shoot(viewer, folder / "6_live.png")
+    dock.training.live.click()
+    wait_until(lambda: not dock.job_bar.behind.busy, 60)
+
+
+def train_and_pick(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Label another micrograph, train, move the threshold, pick all."""
+    label(dock, 1, 8)
+    shoot(viewer, folder / "7_labelled.png")
     dock.training.button.click()
-    wait_until(lambda: len(dock.training._held_out) >= 3 or dock.job_bar.running is None, 120)
-    shoot(viewer, folder / "4_training.png")
+    wait_until(lambda: len(dock.training._held_out) >= 3 or dock.job_bar.running is None, 300)
+    shoot(viewer, folder / "8_training.png")
     wait_until(lambda: dock.job_bar.running is None, 300)
     wait(2)
-    shoot(viewer, folder / "5_trained.png")
+    shoot(viewer, folder / "9_trained.png")
     dock.picks.threshold_chosen.emit(dock.workspace.threshold + 0.7)
-    shoot(viewer, folder / "6_threshold.png")
+    shoot(viewer, folder / "10_threshold.png")
     dock.picks.reset.click()
     dock.picks.pick_button.click()
     wait_until(lambda: dock.job_bar.running is None, 300)
-    shoot(viewer, folder / "7_all_picked.png")
+    shoot(viewer, folder / "11_all_picked.png")
+
+
+def look_through(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Open the gallery, and save."""
+    dock.help_most.open_gallery()
+    wait(3)
+    shoot(viewer, folder / "12_gallery.png")
+    viewer.window.dock_widgets["Particle gallery (napari-topaz)"].parent().hide()
     dock.actions_.save(folder / "picks.star")
     wait_until(lambda: dock.job_bar.running is None)
-    viewer.theme = "light"
-    shoot(viewer, folder / "8_saved_light.png")
+
+
+def reveal(dock: ParticlePicker, widget: QWidget) -> None:
+    """Scroll the dock to a part of it."""
+    wait(0.5)
+    dock.findChild(QScrollArea).ensureWidgetVisible(widget, 0, 12)
 
 
 def label(dock: ParticlePicker, index: int, count: int) -> None:

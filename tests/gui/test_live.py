@@ -186,7 +186,7 @@ def test_it_waits_for_the_fifth_label_and_then_learns_from_every_click(
     qtbot.waitUntil(lambda: learnt(dock) == 5)
     assert viewer.layers["heat map"].data[0, 0] == 5
     assert len(viewer.layers["picks"].data) == 1
-    assert "rests until the next label · 5 labels" in dock.training.summary.text()
+    assert "Live · 5 labels · up to date" in dock.training.summary.text()
     viewer.layers["labels"].add(dock.truth["mic_0"][5])
     qtbot.waitUntil(lambda: learnt(dock) == 6)
     assert viewer.layers["heat map"].data[0, 0] == 6
@@ -469,7 +469,7 @@ def test_a_real_one_learns_from_clicks_in_the_picture(
     dock.training.live.setChecked(True)
     for yx in dock.truth["mic_0"][:6]:
         viewer.layers["labels"].add(yx)
-    rested = "rests until the next label · {} labels"
+    rested = "Live · {} labels · up to date"
     qtbot.waitUntil(lambda: rested.format(6) in dock.training.summary.text(), timeout=60_000)
     before = viewer.layers["heat map"].data.copy()
     (find_micrographs([dock.workspace.source("mic_0").path.parent])[2].path).unlink()  # a disk fault

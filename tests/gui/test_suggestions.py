@@ -67,7 +67,7 @@ def test_the_guide_says_what_suggestions_need() -> None:
     assert advice[2].suggest is None
     assert f"at least {LEAST_LABELS}" in (advice[2].suggest_template or "")
     assert "suggest some" in (advice[2].take or "")
-    assert "Suggest picks" in advice[2].next_step
+    assert "Pick now" in advice[2].next_step
     workspace.label("a", [[50, 50], [50, 150], [50, 250]], Kind.PARTICLE)
     assert guide(workspace, None).suggest_template is None
     workspace.set_candidates("a", FOUND, suggested=2.0)

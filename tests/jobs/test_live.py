@@ -162,6 +162,8 @@ def test_without_a_model_it_starts_from_the_general_one_where_that_fits(
     assert rates[0] == pytest.approx(WARM_LEARNING_RATE)
     assert model.card.train.learning_rate == WARM_LEARNING_RATE
     assert model.card.pretrained == WEIGHTS.name
+    assert all(r.model.card.threshold <= 0 for r in rounds[:-1])  # of labels that are learnt it would be high
+    assert model.card.score_slope != 1  # as a training's result, scores are logits of probabilities
     before = general_model().network.state_dict()
     rates.clear()
     assert learn(world, Script(labels), {"learning_rate": 1e-4}, network=None)[2].card.labels == 5

@@ -22,13 +22,20 @@ class Emphasis(QObject):
         Where they all lie; it is the parent.
     buttons, numbers : mapping of str to QWidget
         By the step's name, as :class:`~napari_topaz.gui.guide.Guide` has it.
+    beside : mapping of str to QWidget
+        What else a step is about: it is brought into view first.
     """
 
     def __init__(
-        self, scroll: QScrollArea, buttons: Mapping[str, QPushButton], numbers: Mapping[str, QWidget]
+        self,
+        scroll: QScrollArea,
+        buttons: Mapping[str, QPushButton],
+        numbers: Mapping[str, QWidget],
+        beside: Mapping[str, QWidget] | None = None,
     ) -> None:
         super().__init__(scroll)
         self._scroll, self._buttons, self._numbers = scroll, buttons, numbers
+        self._beside = beside or {}
         self._step: str | None = None
         self._soon = QTimer(self)  # rows that appear with a step are laid out by then
         self._soon.setSingleShot(True)
@@ -45,6 +52,6 @@ class Emphasis(QObject):
             self._soon.start(0)
 
     def _scroll_to(self) -> None:
-        widget = self._buttons.get(self._step or "") or self._numbers.get(self._step or "")
-        if widget is not None:
-            self._scroll.ensureWidgetVisible(widget, 0, MARGIN)
+        for widgets in (self._beside, self._buttons, self._numbers):
+            if (widget := widgets.get(self._step or "")) is not None:
+                self._scroll.ensureWidgetVisible(widget, 0, MARGIN)

@@ -312,7 +312,8 @@ class ParticlePicker(QWidget):
             "save": self.picks.save_button,
         }
         numbers = {name: self.particle.number(name) for name in ("diameter", "pixel_size")}
-        return Emphasis(scroll, buttons, numbers)
+        beside = {"train": self.training.plot} | dict.fromkeys(("take", "pick", "save"), self.picks.number)
+        return Emphasis(scroll, buttons, numbers, beside)
 
     def _show_theme(self, event: Any = None) -> None:
         colours = colours_of(self._viewer)

@@ -161,8 +161,8 @@ class TrainingPanel(QWidget):
         self._show_judged(event.judged)
         self.plot.show_curves(self._loss, [], None)
         loss = "" if event.loss is None else f" · loss {event.loss:.3f}"
-        state = "rests until the next label" if event.resting else "learns"
-        self.say_live(f"Live {state} · {event.labels} labels{loss}")
+        state = "up to date" if event.resting else "learning"
+        self.say_live(f"Live · {event.labels} labels · {state}{loss}")
 
     def say_live(self, text: str) -> None:
         """Say how a live training is; where there is none, what was told last of another one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_topaz.events import Event, Job, JobError, Judged, StopToken, Warned
+from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.train import small_diameter
@@ -231,7 +232,7 @@ class LiveRun:
             raise JobError(f"Learning diverged after {self.step} steps; take a smaller learning rate.")
         if self.learning:
             validation = self._validate(self._model, "none")
-            model = self._model.snapshot().with_card(threshold=validation.threshold)
+            model = self._model.snapshot().with_card(threshold=self._threshold(validation))
             yield from self._report(model, validation.judged, "none")
         else:
             model = self.finish()
@@ -283,12 +284,28 @@ class LiveRun:
         score_map = score_one(prepared, model.to(where), how, masks=self.masks)
         return score_map, picks_of(score_map, model, how, pixel_size=prepared.pixel_size)
 
+    def _threshold(self, validation: Validation) -> float:
+        """While it learns: that of labels which are learnt is too high, one half is enough."""
+        return validation.threshold if self.start is None else min(validation.threshold, 0.0)
+
+    def _most(self) -> LabelledImage:
+        """The micrograph with the most labels."""
+        return max(self._set.images, key=lambda image: len(image.positives))
+
+    def _calibrated(self, model: PickerModel) -> PickerModel:
+        """As a training's result is, see :func:`.calibrating.calibrated`; one micrograph is quick."""
+        try:
+            return calibrated(model, replace(self._set, images=(self._most(),)), beta=self.settings.beta)
+        except MemoryError:
+            return model
+
     def _validate(self, model: PickerModel, symmetries: str) -> Validation:
         """On the micrograph with the most labels, for the threshold: nothing is held out."""
         training_set = self._set
-        most: LabelledImage = max(training_set.images, key=lambda image: len(image.positives))
         radius, beta = training_set.particle_radius, self.settings.beta
-        return validate(model, [most], training_set.expected, radius, symmetries=symmetries, beta=beta)
+        return validate(
+            model, [self._most()], training_set.expected, radius, symmetries=symmetries, beta=beta
+        )
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -308,14 +325,15 @@ class LiveRun:
             )
             self._model = self._model.with_card(history=(*self._model.card.history, record))
             box = box_edge(self._set)
-            self._finished = self._model.snapshot().with_card(
-                threshold=validation.threshold,
+            finished = self._model.snapshot().with_card(
+                threshold=self._threshold(validation),
                 best_epoch=self.rests,
                 deviation_box=box,
                 deviation_range=deviation_range(self._set, box),
                 average=average_of(self._set),
                 average_radius=self._set.particle_radius,
             )
+            self._finished = self._calibrated(finished)
         return self._finished
 
     def result(self) -> PickerModel | None:
