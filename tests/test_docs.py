@@ -53,7 +53,9 @@ def test_every_page_is_in_the_navigation(page: Path) -> None:
 
 def test_every_option_is_in_the_table_of_settings() -> None:
     text = generate.settings_page()
-    kinds = [k for k in settings.Settings.__subclasses__() if k.__module__.startswith("napari_topaz.")]
+    kinds = [
+        k for k in settings.Settings.__subclasses__() if k.__module__.startswith("napari_topaz.settings.")
+    ]
     assert len(kinds) > 8
     for kind in kinds:
         for name, field in kind.model_fields.items():
