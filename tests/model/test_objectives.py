@@ -228,3 +228,12 @@ def test_in_pn_pi_background_weighs_what_the_unlabelled_do() -> None:
     s = np.log1p(np.exp(logits.numpy()))
     value = objectives.pn_pi(logits, torch.tensor([1, 0, 0, -2]), 0.2).item()
     assert value == pytest.approx(0.2 * np.log1p(np.exp(-1.0)) + 0.8 * s[1:].mean())
+
+
+def test_rejected_picks_weigh_what_other_negatives_do_and_are_never_ignored() -> None:
+    h = torch.nn.functional.softplus
+    logits = torch.tensor([2.0, -1.0, 0.5, -2.0, 4.0], dtype=torch.float64)
+    labels = torch.tensor([1, 0, 0, 0, -1])
+    # The best third of the unlabelled ones is ignored, the rejected pick is not, though its score is higher.
+    wanted = 0.2 * h(-logits[0]) + 0.8 * (h(logits[1]) + h(logits[3]) + h(logits[4])) / 3
+    assert float(objectives.cvir(logits, labels, 1 / 3)) == pytest.approx(float(wanted))

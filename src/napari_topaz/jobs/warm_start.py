@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Peak learning rate of a warm start, where none is given: weights that are good already are tuned.
 WARM_LEARNING_RATE = 5e-4
+#: Pull towards its weights, times the number of labels (L2-SP, Li, Grandvalet & Davoine, ICML 2018, eq. 3):
+#: a few labels would be learnt by heart at the cost of all else.
+WARM_PULL = 10.0
 
 
 #: Standard errors by which labelled particles must be brighter than the rest to count as bright.
@@ -108,8 +111,10 @@ def preprocess_of(start: PickerModel, preprocess: PreprocessSettings) -> Preproc
 
 
 def settings_of(start: PickerModel | None, settings: TrainSettings | None) -> TrainSettings:
-    """Return the settings; with a start and no learning rate set, that of a warm start."""
+    """Return the settings; with a start, learning rate and pull are those of a warm start unless set."""
     settings = settings or TrainSettings()
-    if start is None or "learning_rate" in settings.model_fields_set:
+    if start is None:
         return settings
-    return settings.model_copy(update={"learning_rate": WARM_LEARNING_RATE})
+    warm = {"learning_rate": WARM_LEARNING_RATE, "pull": WARM_PULL}
+    given = settings.model_fields_set if settings.pull is not None else settings.model_fields_set - {"pull"}
+    return settings.model_copy(update={name: value for name, value in warm.items() if name not in given})

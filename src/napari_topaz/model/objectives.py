@@ -200,17 +200,17 @@ def cvir(logits: Tensor, labels: Tensor, prior: float, weight: float = 0.2) -> T
     """Conditional value ignoring risk (Garg et al. 2021, the training step of TED^n).
 
     The π·N unlabelled regions with the highest scores are taken to be positives and ignored, the
-    other ones, the background and the labelled negatives are negatives; positives have `weight`,
-    negatives 1 − weight.
+    other ones, the background and the labelled negatives are negatives, every one alike; positives have
+    `weight`, negatives 1 − weight. Labelled negatives are never ignored, and they are drawn more often
+    (a quarter of the tiles lie round them). With more weight than that a few of them are learnt by
+    heart, and look-alikes of the particles they are (docs/architecture.md has figures).
     """
     unlabelled = labels == 0
     hidden = torch.full_like(logits, -math.inf)
     ranked = torch.where(unlabelled, logits, hidden).detach().argsort(descending=True).argsort()
-    kept = (labels == -2) | unlabelled & (ranked >= torch.round(prior * unlabelled.sum()))
+    known = (labels == -1) | (labels == -2)
+    kept = known | unlabelled & (ranked >= torch.round(prior * unlabelled.sum()))
     negative = mean_where(softplus(logits), kept)
-    # Half of the negatives' weight goes to the labelled ones, where there are any.
-    share = 0.5 * (labels == -1).any()
-    negative = (1 - share) * negative + share * mean_where(softplus(logits), labels == -1)
     return weight * mean_where(softplus(-logits), labels == 1) + (1 - weight) * negative
 
 
