@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy.special import expit
 
-from napari_topaz.gui.meaning import meaning
+from napari_topaz.gui.meaning import expected_precision, meaning
 from napari_topaz.gui.options import Options
+from napari_topaz.gui.workspace import Workspace
+from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PreprocessSettings, TrainSettings
 
 SHAPE = (1000, 2000)  # 2 Mpx; a circle of 100 px covers 7854 px, 0.39 %
@@ -42,3 +47,32 @@ def said(diameter: float = 100.0, counted: float | None = None, **train: object)
 )
 def test_the_number_in_circles(how: dict, text: str) -> None:
     assert said(**how).startswith(text)
+
+
+class TestExpectedPrecision:
+    """Labels count as right, picks as their probabilities."""
+
+    def picked(self, workspace: Workspace, *, calibrated: bool = True, scores: tuple[float, ...]) -> None:
+        model = SimpleNamespace(
+            card=SimpleNamespace(threshold=0.0), knows_preprocessing=True, calibrated=calibrated
+        )
+        workspace.set_model(model)
+        yx = np.array([(60.0 + 30 * i, 200.0) for i in range(len(scores))], np.float32)
+        workspace.set_candidates("a", Picks(yx, np.array(scores, np.float32)))
+
+    def test_it_is_the_mean_probability(self, workspace: Workspace) -> None:
+        self.picked(workspace, scores=(3.0, 2.0, 1.0, 0.5, 0.1, -1.0))
+        wanted = expit([3.0, 2.0, 1.0, 0.5, 0.1]).mean()
+        assert expected_precision(workspace, "a") == pytest.approx(wanted)
+        workspace.label("a", [(5.0, 5.0)], Kind.PARTICLE)
+        assert expected_precision(workspace, "a") == pytest.approx((5 * wanted + 1) / 6)
+
+    def test_nobody_knows_where_scores_are_no_probabilities(self, workspace: Workspace) -> None:
+        self.picked(workspace, calibrated=False, scores=(3.0,) * 9)
+        assert expected_precision(workspace, "a") is None
+
+    def test_nothing_is_said_of_a_handful_or_of_nothing(self, workspace: Workspace) -> None:
+        assert expected_precision(workspace, "a") is None
+        assert expected_precision(workspace, None) is None
+        self.picked(workspace, scores=(3.0, 2.0))
+        assert expected_precision(workspace, "a") is None

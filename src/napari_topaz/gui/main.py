@@ -25,7 +25,7 @@ from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.live import Live
 from napari_topaz.gui.marking import Marking
 from napari_topaz.gui.masking import Masking
-from napari_topaz.gui.meaning import Meaning
+from napari_topaz.gui.meaning import Meaning, expected_precision
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.models import Models
 from napari_topaz.gui.opening import Opening, timer
@@ -300,6 +300,7 @@ class ParticlePicker(QWidget):
             workspace.threshold,
             None if name is None or not workspace.is_picked(name) else workspace.count(name),
             chosen=workspace.chosen_threshold(name) is not None,
+            precision=expected_precision(workspace, name),
         )
 
     def _emphasis(self, scroll: QScrollArea) -> Emphasis:

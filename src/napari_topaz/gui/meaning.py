@@ -6,18 +6,38 @@ import math
 from functools import partial
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QLabel, QWidget
+from scipy.special import expit
 
 from napari_topaz.gui.live import let_go
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import Session
+from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind
 from napari_topaz.preprocess import downsampling
 from napari_topaz.training_set import ASSUMED_COVERAGE, expected_and_prior
 
+#: A fraction of fewer picks is not worth telling.
+FEWEST_PICKS = 5
 #: Share of the area above which circles could hardly lie side by side (hexagonal packing: 0.907).
 MOST_COVERAGE = 0.9
+
+
+def expected_precision(workspace: Workspace, name: str | None) -> float | None:
+    """Return the fraction of what would be saved for a micrograph that is expected to be particles.
+
+    Labels count as particles, and each pick as the probability that its score stands for. None where the
+    model's scores are no probabilities, or the micrograph is not picked by it.
+    """
+    model = workspace.model
+    if name is None or model is None or not model.calibrated or not workspace.is_picked(name):
+        return None
+    scores, count = workspace.picks(name).scores, workspace.count(name)
+    if count < FEWEST_PICKS:
+        return None
+    return float(expit(scores.astype(np.float64)).sum() + count - len(scores)) / count
 
 
 def meaning(

@@ -86,14 +86,34 @@ class PicksPanel(QWidget):
         self.judging.enable(guide)
 
     def show_scores(
-        self, scores: NDArray[np.float32], threshold: float, count: int | None, *, chosen: bool
+        self,
+        scores: NDArray[np.float32],
+        threshold: float,
+        count: int | None,
+        *,
+        chosen: bool,
+        precision: float | None = None,
     ) -> None:
-        """Draw the scores of the shown micrograph; `chosen`: the threshold is hers, not the model's."""
+        """Draw the scores of the shown micrograph.
+
+        Parameters
+        ----------
+        scores : ndarray of float32, shape (n,)
+            Of all candidates.
+        threshold : float
+        count : int or None
+            Particles that would be saved; None where the micrograph is not picked.
+        chosen : bool
+            The threshold is hers, not the model's.
+        precision : float or None
+            Fraction of those particles that is expected to be right; None where nobody knows.
+        """
         self.histogram.show_scores(scores, threshold)
         self.number.setEnabled(math.isfinite(threshold))
         self.number.set_value(round(threshold, 2) if math.isfinite(threshold) else None)
         self.reset.setEnabled(chosen)
-        self.count.setText("" if count is None else f"{count} particles")
+        right = "" if precision is None else f", about {precision:.0%} right"
+        self.count.setText("" if count is None else f"{count} particles{right}")
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
