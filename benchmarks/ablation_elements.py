@@ -191,6 +191,6 @@ ELEMENTS: dict[str, Element] = {
     "frozen-statistics": Element("batch norm with the start's statistics", context=frozen_statistics),
     "self-supervised": Element("with the papers' autoencoder", {"autoencoder": 10.0}),
     "twice-as-long": Element("twice the steps an epoch", {"steps": 100}),
-    "half-rate": Element("half the learning rate", {"learning_rate": 2.5e-4}),
-    "twice-the-rate": Element("twice the learning rate", {"learning_rate": 1e-3}),
+    "one-rate": Element("learning rate 5e-4 however few the labels are", {"learning_rate": 5e-4}),
+    "twice-the-rate": Element("learning rate 1e-3", {"learning_rate": 1e-3}),
 }

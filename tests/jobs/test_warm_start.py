@@ -13,7 +13,7 @@ from napari_topaz.events import EpochDone, JobError, Warned  # noqa: E402
 from napari_topaz.jobs.pick import load_model  # noqa: E402
 from napari_topaz.jobs.train import train_on_files  # noqa: E402
 from napari_topaz.jobs.validation import Validation  # noqa: E402
-from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE  # noqa: E402
+from napari_topaz.jobs.warm_start import WARM_LABELS, WARM_LEARNING_RATE, settings_of  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
@@ -73,10 +73,11 @@ def test_without_a_start_nothing_is_said_of_one(world: World) -> None:
     assert model.card.train.learning_rate == TrainSettings().learning_rate
 
 
-@pytest.mark.parametrize(("given", "taken"), [({}, WARM_LEARNING_RATE), ({"learning_rate": 3e-3}, 3e-3)])
-def test_a_warm_start_takes_small_steps_unless_told(world: World, given: dict, taken: float) -> None:
+@pytest.mark.parametrize("given", [{}, {"learning_rate": 3e-3}])
+def test_a_warm_start_takes_small_steps_unless_told(world: World, given: dict) -> None:
     _, model = trained(world, a_start(), {**SHORT, **given})
-    assert model.card.train.learning_rate == taken
+    small = WARM_LEARNING_RATE * min(1, (model.card.labels / WARM_LABELS) ** 0.5)
+    assert model.card.train.learning_rate == pytest.approx(given.get("learning_rate", small))
 
 
 def test_the_rest_of_the_preprocessing_is_the_starts(world: World) -> None:
@@ -132,3 +133,11 @@ def test_lengths_take_the_place_of_those_in_the_file(tmp_path: Path) -> None:
     assert model.card.preprocess == PREPROCESS.model_copy(update={"diameter": 90, "downsample": 3})
     assert model.name == "m.safetensors"
     assert load_model(path, device="cpu").card.preprocess == PREPROCESS
+
+
+def test_a_few_labels_take_smaller_steps() -> None:
+    start = a_start()
+    rates = [settings_of(start, None, labels).learning_rate for labels in (15, 60, 1000)]
+    assert rates == pytest.approx([WARM_LEARNING_RATE / 2, WARM_LEARNING_RATE, WARM_LEARNING_RATE])
+    assert settings_of(start, TrainSettings(learning_rate=1e-3), 15).learning_rate == 1e-3
+    assert settings_of(None, None, 15) == TrainSettings()

@@ -36,21 +36,3 @@ def test_the_mean_of_earlier_minibatches_is_kept_where_that_is_wanted() -> None:
     plain, kept = losses("ge-kl", 2), losses("ge-kl", 2, expectation_decay=0.9)
     assert kept[0] == pytest.approx(plain[0], rel=1e-4)
     assert abs(kept[1] - plain[1]) > 1e-4
-
-
-def test_weights_are_pulled_to_the_start_by_as_much_as_there_are_few_labels() -> None:
-    torch.manual_seed(0)
-    network = build(NetworkSettings(width=6))
-    batch = Minibatch(torch.randn(4, 1, 49, 49), torch.zeros(4, 4, 4, dtype=torch.int8))
-    network.eval()
-
-    def value(pull: float | None, labels: int, start: list | None = None) -> float:
-        loss = Loss(network, TrainSettings(pull=pull), 0.1, labels, start)
-        return loss(batch, torch.Generator()).item()
-
-    away = [p.detach() + 0.1 for p in network.parameters()]
-    squared = sum(0.01 * p.numel() for p in away)
-    plain = value(None, 10)
-    assert value(5.0, 10) == pytest.approx(plain), "it has not moved yet"
-    assert value(5.0, 10, away) == pytest.approx(plain + 0.5 * squared, rel=1e-4)
-    assert value(5.0, 100, away) == pytest.approx(plain + 0.05 * squared, rel=1e-4)

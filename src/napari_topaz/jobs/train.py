@@ -98,7 +98,7 @@ def train_on_files(
     JobError
         Where there is nothing to learn from, or `network` contradicts `start`.
     """
-    settings = settings_of(start, settings)
+    settings = settings or TrainSettings()
     network = network_of(start, network)
     preprocess = preprocess_of(start, preprocess) if start else preprocess
     ticks = ticks or Ticks()
@@ -170,7 +170,8 @@ def train(
     if start is None:
         start = general_start(training_set, settings, network)
     try:
-        run = _Run.start(training_set, preprocess, settings_of(start, settings), network, device, start)
+        settings = settings_of(start, settings, training_set.n_labels)
+        run = _Run.start(training_set, preprocess, settings, network, device, start)
     except (MemoryError, RuntimeError) as error:
         raise JobError(_why_ended(error)) from error
     yield from run.warnings()

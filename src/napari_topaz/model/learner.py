@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_topaz.model.networks import Classifier
 from napari_topaz.model.sampling import Regions
-from napari_topaz.model.training import Loss, copied, drawing_of
+from napari_topaz.model.training import Loss, drawing_of
 from napari_topaz.settings import TrainSettings
 
 
@@ -31,11 +31,10 @@ class Learner:
         self._generator = torch.Generator(next(network.parameters()).device).manual_seed(settings.seed)
         self._optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
         self._regions: Regions | None = None
-        self._start = copied(network)
 
     def learn_from(self, regions: Regions, prior: float) -> None:
         """Draw from these regions from now on; `prior` is π of the unlabelled ones."""
-        self._loss = Loss(self._network, self._settings, prior, len(regions.positives), self._start)
+        self._loss = Loss(self._network, self._settings, prior, len(regions.positives))
         self._regions = regions
 
     def step(self, rate: float) -> Tensor:

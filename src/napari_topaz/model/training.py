@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -150,11 +150,6 @@ def learning_rate(settings: TrainSettings, done: float, step: int) -> float:
     return settings.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def copied(network: Classifier) -> list[Tensor]:
-    """Return copies of the weights."""
-    return [weight.detach().clone() for weight in network.parameters()]
-
-
 class Loss:
     """The objective of the settings, with the autoencoder term where it is wanted.
 
@@ -169,22 +164,10 @@ class Loss:
     labels : int
         Number of labelled particles: γ = `settings.autoencoder` / labels, and 0 for more than 250
         (Bepler et al. 2018).
-    start : sequence of Tensor, optional
-        Weights to which those of the network are pulled: `settings.pull` / labels times the squared distance
-        (L2-SP of Li, Grandvalet & Davoine 2018); those of the network now where not given.
     """
 
-    def __init__(
-        self,
-        network: Classifier,
-        settings: TrainSettings,
-        prior: float,
-        labels: int,
-        start: Sequence[Tensor] | None = None,
-    ) -> None:
+    def __init__(self, network: Classifier, settings: TrainSettings, prior: float, labels: int) -> None:
         self._network, self._prior = network, prior
-        self._pull = (settings.pull or 0.0) / max(labels, 1)
-        self._start = copied(network) if start is None else start
         self._objective = by_name(settings.objective)
         self._options: dict[str, object] = {}
         if settings.slack is not None and settings.objective in WITH_SLACK:
@@ -208,9 +191,6 @@ class Loss:
         loss = self._objective(
             logits, as_labels(batch, whole_sample=self._whole), self._prior, **self._options
         )
-        if self._pull:
-            moved = zip(self._network.parameters(), self._start, strict=True)
-            loss = loss + self._pull * torch.stack([((now - then) ** 2).sum() for now, then in moved]).sum()
         if self._decoder is None:
             return loss
         stride = self._network.stride

@@ -154,15 +154,6 @@ class TrainSettings(Settings):
     weight_decay: float = option(
         0.01, "Decoupled weight decay of AdamW; 0 is plain Adam.", step=0.01, ge=0, le=10, advanced=True
     )
-    pull: float | None = option(
-        None,
-        "Pull towards the weights that training starts from: this over the number of labels times the "
-        "squared distance; 10 where it starts from a model, and 0 where not.",
-        step=5,
-        ge=0,
-        le=1e6,
-        advanced=True,
-    )
     label_radius: float | None = option(
         None,
         "Regions this close to a label are positive (downsampled pixels); "
