@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Peak learning rate of a warm start, where none is given: weights that are good already are tuned.
 WARM_LEARNING_RATE = 5e-4
-#: Labels from which it is taken whole. Ten labels of a noisy simulated set led a good start astray at this one
+#: Labels from which it is taken whole. Ten labels of a noisy simulated set led a good start astray at it
 #: (average precision .44 to .34), and less so at 2e-4 (.40); on other sets both were alike.
 WARM_LABELS = 60
 
