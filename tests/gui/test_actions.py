@@ -51,7 +51,7 @@ def bench(qtbot: QtBot) -> Bench:
 
 def some_model(best_epoch: int = 1) -> Any:
     card = SimpleNamespace(threshold=0.0, history=(), best_epoch=best_epoch)
-    return SimpleNamespace(card=card, knows_preprocessing=True)
+    return SimpleNamespace(card=card, knows_preprocessing=True, calibrated=False)
 
 
 @pytest.mark.parametrize(("ending", "says"), [("The memory is full.", "full"), (None, "Training is done")])

@@ -40,7 +40,9 @@ def test_from_nothing_to_saved() -> None:
     workspace.label("b", spread(6), Kind.PARTICLE)
     steps.append(guide(workspace, None))
     assert (steps[-1].next_step, steps[-1].emphasis) == ("Press Train.", "train")
-    workspace.set_model(SimpleNamespace(card=SimpleNamespace(threshold=0.0), knows_preprocessing=True))
+    workspace.set_model(
+        SimpleNamespace(card=SimpleNamespace(threshold=0.0), knows_preprocessing=True, calibrated=False)
+    )
     steps.append(guide(workspace, None))
     assert (steps[-1].emphasis, steps[-1].pick, steps[-1].save_model) == ("pick", None, None)
     for name in "ab":

@@ -170,7 +170,9 @@ def test_jobs_are_told(
         return {}
 
     monkeypatch.setattr(tasks, "picking", picking)
-    workspace.model = SimpleNamespace(knows_preprocessing=True, card=SimpleNamespace(threshold=0.0))
+    workspace.model = SimpleNamespace(
+        knows_preprocessing=True, calibrated=False, card=SimpleNamespace(threshold=0.0)
+    )
     dock.actions_.pick_all()
     qtbot.waitUntil(lambda: bool(picked) and dock.job_bar.running is None, timeout=20_000)
     assert picked == [["m_1", "m_3"]]

@@ -233,7 +233,7 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
     ready(qtbot, dock, world, monkeypatch)
     scored: list[str] = []
     card = SimpleNamespace(threshold=0.0, history=(), best_epoch=1, labels=6)
-    model = SimpleNamespace(card=card, knows_preprocessing=True)
+    model = SimpleNamespace(card=card, knows_preprocessing=True, calibrated=False)
 
     def score(source, model, options, pixel_size, cache):
         scored.append(source.name)

@@ -23,7 +23,9 @@ RADIUS = DIAMETER / PIXEL_SIZE / 2
 
 
 def model(threshold: float = 0.0) -> SimpleNamespace:
-    return SimpleNamespace(card=SimpleNamespace(threshold=threshold), knows_preprocessing=True)
+    return SimpleNamespace(
+        card=SimpleNamespace(threshold=threshold), knows_preprocessing=True, calibrated=False
+    )
 
 
 def threshold(workspace: Workspace, value: float | None) -> None:

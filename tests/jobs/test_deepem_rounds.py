@@ -29,7 +29,7 @@ EVERY = PickSettings(threshold=-50, deviation_filter="off")
 
 
 def test_three_rounds_raise_the_average_precision_on_other_micrographs() -> None:
-    how = SimulateSettings(size=512, particles=14, contaminations=25, fragments=0.7, seed=3)
+    how = SimulateSettings(size=512, particles=14, contaminations=25, fragments=0.7, dose=8, seed=3)
     made = [simulate(how, i) for i in range(4)]
     truth = {m.name: p for m, p in made}
     images = [m for m, _ in made]
