@@ -187,6 +187,22 @@ def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) ->
     assert all(torch.equal(v, third[k]) for k, v in model.network.state_dict().items())
 
 
+def test_the_general_model_is_no_rival_of_what_was_learnt(
+    micrographs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_topaz.jobs import train as module
+    from napari_topaz.jobs.validation import Validation
+
+    # Were it judged, too, it would have the first value, and be kept.
+    values = iter([0.2, 0.9])
+    monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
+    settings = TINY.model_copy(update={"epochs": 1, "steps": 1})
+    _, model = run_train(*micrographs, PREPROCESS, settings, network=NetworkSettings())
+    assert model.card.pretrained == "particles.safetensors"
+    assert model.card.best_epoch == 1
+    assert model.card.history[0].held_out == 0.2
+
+
 @pytest.mark.parametrize("labels", [1, 3])
 def test_few_labels_on_one_micrograph_are_enough_to_start(micrographs, labels: int) -> None:
     images, picks = micrographs

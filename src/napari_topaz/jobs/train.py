@@ -163,7 +163,8 @@ def train(
     """Train on what is preprocessed already (see :func:`train_on_files` for the parameters).
 
     Of all epochs the latest is kept whose held-out average precision is within one standard error
-    of the highest so far; a model to start from counts as an epoch before the first. Where training
+    of the highest so far; a model to start from (not the general one) counts as an epoch before the
+    first. Where training
     cannot go on (memory, numbers), what it has learnt is kept.
     """
     settings = settings or TrainSettings()
@@ -221,6 +222,7 @@ class _Run:
         import torch
 
         from napari_topaz.model.devices import choose_device
+        from napari_topaz.model.general import is_general
         from napari_topaz.model.networks import build
         from napari_topaz.model.picker import ModelCard, PickerModel
         from napari_topaz.model.sampling import Regions
@@ -259,7 +261,8 @@ class _Run:
         epochs = settings.epochs or planned_epochs(training_set)
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))
         run.steps = train_steps(classifier, regions, settings, prior, run.progress)
-        if start is not None and training_set.held_out:
+        # The general model is nobody's: a handful of held-out labels must not prefer it to what was learnt.
+        if start is not None and training_set.held_out and not is_general(start):
             run.highest, run.best = run.validate(run.model).average_precision, run.model.snapshot()
         return run
 
