@@ -100,12 +100,7 @@ def pick(
         files={f.name: f for f in files},
         pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
         box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
-        recipe={
-            "model": digest_of_model(model),
-            **({} if masks is None else {"masks": digest(masks)}),
-            **dataclasses.asdict(lengths),
-            **settings.model_dump(),
-        },
+        recipe=_recipe(model, masks, lengths, settings),
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
@@ -126,6 +121,18 @@ def pick(
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
     skipped = len(results.done & destination.files.keys())
     return pick_result(screen, found, output, skipped, calibrated=picker.calibrated)
+
+
+def _recipe(
+    model: Path | None, masks: Path | None, lengths: Lengths, settings: PickSettings
+) -> dict[str, object]:
+    """Everything that picks depend on: results of another recipe are not gone on from."""
+    return {
+        "model": digest_of_model(model),
+        **({} if masks is None else {"masks": digest(masks)}),
+        **dataclasses.asdict(lengths),
+        **settings.model_dump(),
+    }
 
 
 def refuse_impossible_lengths(lengths: Lengths) -> None:

@@ -39,6 +39,7 @@ from napari_topaz.settings import TrainSettings
 if TYPE_CHECKING:
     from napari_topaz.jobs.placement import Finding
     from napari_topaz.micrograph import MicrographFile
+    from napari_topaz.model.picker import PickerModel
     from napari_topaz.picks import Picks
 
 #: Labels outside of their micrographs are left out with a warning up to this fraction of them.
@@ -92,6 +93,11 @@ def train(
     job = learn(device=running.device, stop=screen.stop, start=start, ticks=ticks, masks=hidden)
     trained = screen.drive(job)
     trained.save(model)
+    return _training_result(screen, trained, model)
+
+
+def _training_result(screen: Screen, trained: PickerModel, model: Path) -> int:
+    """Print what has been trained; returns the exit code."""
     history = trained.card.history
     best = next((r for r in history if r.epoch == trained.card.best_epoch), None)
     held_out = best.held_out if best else None

@@ -13,6 +13,7 @@ from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDo
 from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
+from napari_topaz.jobs.training_ends import why_ended
 from napari_topaz.jobs.training_inputs import (
     average_of,
     box_edge,
@@ -174,7 +175,7 @@ def train(
         settings = settings_of(start, settings, training_set.n_labels)
         run = _Run.start(training_set, preprocess, settings, network, device, start)
     except (MemoryError, RuntimeError) as error:
-        raise JobError(_why_ended(error)) from error
+        raise JobError(why_ended(error)) from error
     yield from run.warnings()
     total = run.epochs * run.settings.steps
     yield Started("Training", total)
@@ -182,7 +183,7 @@ def train(
         try:
             yield from run.epoch(epoch, stop)
         except (FloatingPointError, MemoryError, RuntimeError) as error:
-            reason = _why_ended(error)
+            reason = why_ended(error)
             if run.best is None:
                 raise JobError(reason) from error
             yield Warned(f"{reason} What was learnt before is kept.")
@@ -309,8 +310,7 @@ class _Run:
 
         validation = self.validate(self.model)
         held_out = validation.average_precision if self.training_set.held_out else None
-        # Later epochs, at a smaller learning rate, are better unless the labels clearly say otherwise:
-        # the latest within one standard error of the highest is kept, as a few labels are a noisy judge.
+        # Later epochs, at a smaller rate, are better unless the labels, a noisy judge, clearly say otherwise.
         self.highest = max(self.highest, held_out or 0.0)
         kept = held_out is None or held_out >= self.highest - validation.standard_error
         seconds = time.monotonic() - self.clock
@@ -348,14 +348,3 @@ class _Run:
             return calibrated(best, self.training_set, beta=self.settings.beta)
         except MemoryError:
             return best
-
-
-def _why_ended(error: Exception) -> str:
-    """One sentence for what a user can do something about; everything else is raised again."""
-    from napari_topaz.model.devices import is_out_of_memory
-
-    if isinstance(error, FloatingPointError):
-        return f"Training diverged ({str(error).rstrip('.')}); take a smaller learning rate."
-    if is_out_of_memory(error):
-        return "The device's memory is full; take device cpu, a smaller width or fewer labelled micrographs."
-    raise error
