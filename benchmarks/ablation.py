@@ -20,16 +20,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import shlex
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from zlib import crc32
@@ -48,10 +44,11 @@ from papers_cells import (
     fingerprint,
     load,
     result_of,
-    unlabelled,
+    training_set_of,
 )
 from papers_report import number, table
 from papers_statistics import Column, compare, holm
+from papers_table import command, kept_rows, machine, measure
 from scipy.special import expit
 from sets import SETS
 
@@ -59,11 +56,10 @@ from napari_topaz import Picks
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.jobs.evaluate import evaluate
 from napari_topaz.jobs.pick import picks_of
-from napari_topaz.jobs.train import small_diameter, train
+from napari_topaz.jobs.train import train
 from napari_topaz.model.general import WEIGHTS
 from napari_topaz.model.picker import PickerModel
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import TrainingSet, build_training_set
 
 HERE = Path(__file__).parent
 #: What the seeds of the sets for development are more than those that are reported.
@@ -82,6 +78,11 @@ class Cell:
     draw: int
 
     @property
+    def method(self) -> str:
+        """What the progress calls it."""
+        return self.element
+
+    @property
     def settings(self) -> TrainSettings:
         return TrainSettings(**{"seed": self.draw, **ELEMENTS[self.element].settings})
 
@@ -91,24 +92,6 @@ class Cell:
         means = [VERSION, asdict(self), settings, fingerprint(micrographs), crc32(WEIGHTS.read_bytes())]
         checksum = crc32(json.dumps(means).encode())
         return work / f"{self.set}_{self.element}_{self.labels}_{self.draw}_{checksum:08x}.json"
-
-
-def training_set_of(
-    world: World, labels: dict[str, Picks], settings: TrainSettings
-) -> tuple[TrainingSet, PreprocessSettings]:
-    """All training micrographs, with a label or without."""
-    preprocess = PreprocessSettings(diameter=world.diameter, pixel_size=world.pixel_size)
-    prepared = [cache().prepare(source, preprocess) for source in world.training]
-    made = build_training_set(
-        prepared,
-        labels,
-        diameter=small_diameter(prepared[0], preprocess),
-        expected=world.expected,
-        held_out=settings.held_out,
-        seed=settings.seed,
-    )
-    bare = tuple(unlabelled(one) for one in prepared if one.name not in labels)
-    return replace(made, images=made.images + bare), preprocess
 
 
 def pick_test(model: PickerModel, world: World, preprocess: PreprocessSettings) -> dict[str, Picks]:
@@ -124,7 +107,8 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
         return dict(json.loads(kept.read_text()))
     world = load(micrographs)
     labels = draw_labels(world.truth, [s.name for s in world.training], cell.labels, cell.draw)
-    training_set, preprocess = training_set_of(world, labels, cell.settings)
+    preprocess = PreprocessSettings(diameter=world.diameter, pixel_size=world.pixel_size)
+    training_set = training_set_of(world, labels, preprocess, cell.settings)
     clock = time.process_time()
     with ELEMENTS[cell.element].context():
         model = result_of(train(training_set, preprocess, cell.settings, NetworkSettings(), device="cpu"))
@@ -149,33 +133,6 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
     return row
 
 
-def single_threaded(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
-    """Measure a cell in a worker."""
-    import torch
-
-    torch.set_num_threads(1)
-    return run_cell(cell, micrographs, work)
-
-
-def run_all(
-    todo: Sequence[tuple[Cell, MicrographSet]], work: Path, workers: int, time_limit: float | None
-) -> Iterator[dict]:
-    """Measure cells in processes of one thread each; after `time_limit` seconds no cell is begun."""
-    clock, waiting = time.monotonic(), iter(todo)
-    running: set[Future[dict]] = set()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        while True:
-            while len(running) < workers and (time_limit is None or time.monotonic() - clock < time_limit):
-                one = next(waiting, None)
-                if one is None:
-                    break
-                running.add(pool.submit(single_threaded, *one, work))
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-
-
 def columns(rows: Sequence[dict]) -> dict[tuple[str, int], Column]:
     """AP by (element, labels), then by (set, draw)."""
     found: dict[tuple[str, int], dict[tuple[str, int], float]] = defaultdict(dict)
@@ -188,10 +145,8 @@ def report(rows: Sequence[dict], options: argparse.Namespace) -> str:
     """Return the tables."""
     found = columns(rows)
     parts = ["# Ablation of the default recipe", "\n\n".join((__doc__ or "").split("\n\n")[1:3])]
-    done = (
-        f"{len(rows)} cells, {options.draws} draws; on {os.cpu_count()} cores ({platform.machine()}), no GPU"
-    )
-    parts.append(f"Command: `{command()}`; {done}.")
+    done = f"{len(rows)} cells, {options.draws} draws; on {machine()}"
+    parts.append(f"Command: `{command('ablation.py')}`; {done}.")
     for count in options.labels:
         parts += [f"## {count} labels", table_of(found, rows, options, count)]
     parts += [
@@ -255,15 +210,6 @@ def p_text(p: float) -> str:
     return "–" if p != p else ("< .001" if p < 0.001 else f"{p:.3f}")
 
 
-def command() -> str:
-    """Return the command that was given, without folders of this machine."""
-    words, hidden = [], False
-    for word in sys.argv[1:]:
-        words.append("FOLDER" if hidden else word)
-        hidden = word in ("--data", "--work", "--output")
-    return shlex.join(["python", "benchmarks/ablation.py", *words])
-
-
 def known_sets(data: Path | None, *, development: bool) -> dict[str, MicrographSet]:
     """All sets by name; the real one is never for development."""
     more = DEVELOPMENT if development else 0
@@ -298,7 +244,6 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"{unknown!r} is not a set; choose from {', '.join(known)} (the real one needs --data).")
     name = "ablation_development.md" if options.development else "ablation.md"
     options.output = options.output or HERE / "results" / name
-    options.work.mkdir(parents=True, exist_ok=True)
     return options
 
 
@@ -313,19 +258,14 @@ def main(words: Sequence[str] | None = None) -> int:
         for name in options.sets
         for count in options.labels
     ]
-    work = options.work / ("development" if options.development else "reported")
-    work.mkdir(exist_ok=True)
-    missing = [(cell, m) for cell, m in todo if not cell.file(work, m).exists()]
-    print(f"{len(todo) - len(missing)} of {len(todo)} cells are there already", flush=True)
-    for n, row in enumerate(run_all(missing, work, options.workers, options.time_limit), 1):
-        what = f"{row['set']} {row['element']} {row['labels']} labels, draw {row['draw']}"
-        said = f"AP {row['average_precision']:.3f}, {row['seconds']:.0f} CPU s, epoch {row['epoch']}"
-        print(f"[{n}/{len(missing)}] {what}: {said}", flush=True)
-    rows = [run_cell(cell, m, work) for cell, m in todo if cell.file(work, m).exists()]
+    options.work = options.work / ("development" if options.development else "reported")
+    options.work.mkdir(parents=True, exist_ok=True)
+    failures = measure(todo, options, run_cell)
+    rows = kept_rows(todo, options.work, run_cell)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(report(rows, options))
     print(report(rows, options))
-    return 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

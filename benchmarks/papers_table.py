@@ -161,13 +161,13 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({platform.machine()}), no GPU, {python}"
 
 
-def command() -> str:
+def command(script: str = "papers_table.py") -> str:
     """Return the command that was given, without folders of this machine."""
     words, hidden = [], False
     for word in sys.argv[1:]:
         words.append("FOLDER" if hidden else word)
         hidden = word in ("--data", "--work", "--output")
-    return shlex.join(["python", "benchmarks/papers_table.py", *words])
+    return shlex.join(["python", f"benchmarks/{script}", *words])
 
 
 def write_report(rows: list[dict], todo: int, options: argparse.Namespace, failures: list[str]) -> Path:

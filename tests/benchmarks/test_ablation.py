@@ -1,0 +1,56 @@
+"""ablation.py: every element can be trained, and stands in the table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from napari_topaz.settings import SimulateSettings
+
+pytest.importorskip("torch")
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TINY = SimulateSettings(micrographs=3, size=256, pixel_size=4.6, diameter=180.0, particles=10, carbon=0.0)
+
+
+@pytest.fixture
+def ablation(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The script; it lies beside the modules that it imports."""
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "1" if "NUM" in name else "PASSIVE")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    import ablation
+
+    yield ablation
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
+            del sys.modules[name]
+
+
+@pytest.mark.slow
+def test_every_element_trains_and_is_reported(
+    ablation: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    tiny = ablation.MicrographSet("tiny", TINY)
+    for name, element in list(ablation.ELEMENTS.items()):
+        short = {**element.settings, "epochs": 1, "steps": 4, "held_out": 0.0, "symmetries": "none"}
+        monkeypatch.setitem(ablation.ELEMENTS, name, replace(element, settings=short))
+    found = {
+        name: ablation.run_cell(ablation.Cell("tiny", name, 6, 0), tiny, tmp_path)["average_precision"]
+        for name in ablation.ELEMENTS
+    }
+    assert all(0 <= value <= 1 for value in found.values())
+    kept = ablation.Cell("tiny", "default", 6, 0)
+    assert kept.file(tmp_path, tiny).exists()
+    rows = [ablation.run_cell(ablation.Cell("tiny", name, 6, 0), tiny, tmp_path) for name in found]
+    options = ablation.parse(["--labels", "6", "--draws", "1", "--work", str(tmp_path), "--sets", "globular"])
+    options.sets = ["tiny"]
+    text = ablation.report(rows, options)
+    assert "Threshold and expected precision" in text
+    assert all(element.says in text for element in ablation.ELEMENTS.values())
