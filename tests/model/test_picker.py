@@ -149,3 +149,19 @@ def test_moving_to_another_device_leaves_the_model_where_it_is() -> None:
     moved = model.to("meta")  # a device that every machine has
     assert {p.device.type for p in moved.network.parameters()} == {"meta"}
     assert {p.device.type for p in model.network.parameters()} == {"cpu"}
+
+
+def test_scores_are_calibrated_as_the_card_says() -> None:
+    settings = NetworkSettings(width=3)
+    card = ModelCard(
+        network=settings, preprocess=PreprocessSettings(), train=TrainSettings(symmetries="none")
+    )
+    model = PickerModel(build(settings).eval(), card)
+    image = np.random.default_rng(0).normal(size=(60, 70)).astype(np.float32)
+    plain = model.score(Prepared("m", image, image.shape)).logits
+    assert not model.calibrated
+    known = model.with_card(score_slope=0.5, score_offset=-1.0, expected_precision=0.8)
+    assert known.calibrated
+    np.testing.assert_allclose(
+        known.score(Prepared("m", image, image.shape)).logits, 0.5 * plain - 1, rtol=1e-5, atol=1e-6
+    )
