@@ -124,19 +124,41 @@ def test_exchange_and_shift(table, tmp_path) -> None:
     np.testing.assert_array_equal(moved["mic_0"].scores, [1, 2])
 
 
+def test_a_flip_turns_boxes(tmp_path, world) -> None:
+    """A box of 8 rows from row 10 of 100: the other way up it begins at row 82."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "mic_0.box").write_text("20\t10\t8\t8\n")
+    how = Conversion(flip_y=True, height=100, box_size=8)
+    run(convert(tmp_path / "in", tmp_path / "out", how, output_format="box"))
+    assert (tmp_path / "out" / "mic_0.box").read_text() == "20\t82\t8\t8\n"
+    run(convert(tmp_path / "in" / "mic_0.box", tmp_path / "out.csv", how))
+    np.testing.assert_array_equal(read_picks(tmp_path / "out.csv")["mic_0"].yx, [[86, 24]])
+    half = Conversion(scale=0.5, flip_y=True, height=50)  # ((4096 - (y + h / 2)) / 2 for height 4096)
+    run(convert(tmp_path / "in", tmp_path / "out.csv", half))
+    np.testing.assert_array_equal(read_picks(tmp_path / "out.csv")["mic_0"].yx, [[43, 12]])
+
+
 FORMATS = list(PICK_FORMATS)
 
 
 @pytest.mark.parametrize("first", FORMATS)
 @pytest.mark.parametrize("second", FORMATS)
-def test_between_any_two_formats(tmp_path, world, first: str, second: str) -> None:
-    how = Conversion(box_size=33)
-    write_picks(tmp_path / "truth", world.truth, format=first, box_size=20, files=files(world))
-    one, two = tmp_path / "truth", tmp_path / "two"
-    two.mkdir()
-    formats = {"input_format": first, "output_format": second}
-    run(convert(one, two, how, **formats, files=files(world), check=False))
-    found = read_picks(two, second)
-    assert sorted(found) == sorted(world.truth)
-    for name, picks in world.truth.items():
-        np.testing.assert_allclose(found[name].yx, picks.yx, atol=2e-3)
+def test_between_any_two_formats_and_back(tmp_path, world, first: str, second: str) -> None:
+    """In the second format coordinates are half as large, and y counts from the other edge."""
+    file = world.files[0]
+    truth = {file.name: world.truth[file.name]}
+    more = {"files": {file.name: file}, "check": False}
+    shapes = {file.name: SHAPE}
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    write_picks(one, truth, format=first, box_size=20, shapes=shapes)
+    there = Conversion(scale=0.5, flip_y=True, height=SHAPE[0] // 2, box_size=33)
+    back = Conversion(scale=2, flip_y=True, box_size=33)
+    run(convert(one, two, there, input_format=first, output_format=second, **more))
+    run(convert(two, three, back, input_format=second, output_format=first, **more))
+    ((name, moved),) = read_picks(two, second).items()
+    ((same, found),) = read_picks(three, first).items()
+    assert (name, same) == (file.name, file.name)
+    yx = truth[name].yx
+    np.testing.assert_allclose(found.yx, yx, atol=4e-3)
+    edge = 0 if PICK_FORMATS[first].corners or PICK_FORMATS[second].corners else 1
+    np.testing.assert_allclose(moved.yx, (yx * (-1, 1) + (SHAPE[0] - edge, 0)) / 2, atol=2e-3)

@@ -32,7 +32,7 @@ def raw_of(yx: np.ndarray, wanted: Placement, height: int = SHAPE[0]) -> np.ndar
     """What a file says whose coordinates become `yx` by `wanted`."""
     raw = yx - wanted.shift_yx
     if wanted.flip_y:
-        raw = np.stack([height - 1 - raw[:, 0], raw[:, 1]], axis=1)
+        raw = np.stack([height - min(1, wanted.scale) - raw[:, 0], raw[:, 1]], axis=1)
     raw = raw / wanted.scale
     return raw[:, ::-1] if wanted.swap_xy else raw
 

@@ -47,6 +47,8 @@ class PickFormat:
         Whether writing needs the size of a box.
     shaped : bool
         Whether writing needs the sizes of the micrographs.
+    corners : bool
+        Whether x and y in a file are a box's corner, so that a flip turns the box.
     """
 
     name: str
@@ -58,6 +60,7 @@ class PickFormat:
     single: bool = False
     boxed: bool = False
     shaped: bool = False
+    corners: bool = False
 
 
 #: All formats by name; a new one is a function pair and one line.
@@ -70,6 +73,7 @@ PICK_FORMATS = {
             *("box", (".box",), "EMAN boxes, one file per micrograph", read_box, write_box, "{name}.box"),
             single=True,
             boxed=True,
+            corners=True,
         ),
         PickFormat("csv", (".csv",), "micrograph,x,y,score,kind", read_table, write_csv, "{name}.csv"),
         PickFormat(
@@ -81,6 +85,7 @@ PICK_FORMATS = {
             "{name}.cbox",
             single=True,
             boxed=True,
+            corners=True,
         ),
         PickFormat(
             *(
@@ -149,8 +154,7 @@ def read_picks(path: str | Path, format: str | None = None) -> dict[str, Picks]:
         have picks of the same micrograph.
     """
     chosen = None if format is None else _format_named(format)
-    suffixes = [s for s in (chosen.suffixes if chosen else PICK_SUFFIXES) if s not in _NOT_IN_FOLDERS]
-    files = [file for file in expand(path, suffixes) if file.is_file()]
+    files = _files_of(path, chosen)
     if not files:
         raise FileError(f"{path} has no files of picks; known suffixes are {', '.join(PICK_SUFFIXES)}.")
     files = unlisted(files) if Path(path).is_dir() else files
@@ -165,6 +169,27 @@ def read_picks(path: str | Path, format: str | None = None) -> dict[str, Picks]:
                 )
             found[name], origin[name] = picks, file
     return found
+
+
+def holds_corners(path: str | Path, format: str | None = None) -> bool:  # noqa: A002
+    """Whether coordinates are, or will be, corners of boxes (:attr:`PickFormat.corners`).
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_picks` or :func:`write_picks`.
+    format : str or None
+        A key of :data:`PICK_FORMATS`; by the suffix of `path`, or of a file in it, where None.
+    """
+    chosen = format_of(path) if format is None else _format_named(format)
+    if chosen is None and Path(path).is_dir():
+        return any(_format_of(file).corners for file in _files_of(path, None))
+    return chosen is not None and chosen.corners
+
+
+def _files_of(path: str | Path, chosen: PickFormat | None) -> list[Path]:
+    suffixes = [s for s in (chosen.suffixes if chosen else PICK_SUFFIXES) if s not in _NOT_IN_FOLDERS]
+    return [file for file in expand(path, suffixes) if file.is_file()]
 
 
 def write_picks(

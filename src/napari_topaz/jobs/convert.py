@@ -10,6 +10,8 @@ from napari_topaz.events import Job, JobError, Saved, Warned
 from napari_topaz.files import (
     FileError,
     check_inside,
+    format_of,
+    holds_corners,
     match_names,
     pick_targets,
     read_header,
@@ -59,10 +61,9 @@ class Conversion:
     shift_yx: tuple[float, float] = (0.0, 0.0)
     exposures: Path | None = None
 
-    @property
-    def placement(self) -> Placement:
-        """What happens to the coordinates."""
-        return Placement(self.swap_xy, self.scale, self.flip_y, self.shift_yx)
+    def placement(self, boxes: bool) -> Placement:
+        """What happens to the coordinates, which may be those of boxes."""
+        return Placement(self.swap_xy, self.scale, self.flip_y, self.shift_yx, boxes)
 
 
 def convert(
@@ -120,9 +121,13 @@ def convert(
             yield Warned(f"Picks of {some_names(matched.missing)} are left out: they have no micrograph.")
         picks = matched.picks
         headers = {name: read_header(files[name]) for name in picks}
-    moved = {name: _moved(one, how, headers.get(name), name) for name, one in picks.items()}
+    meant = format_of(output)
+    boxes = holds_corners(source, input_format) or holds_corners(
+        output, output_format or (meant.name if meant else "star")
+    )
+    moved = {name: _moved(one, how, headers.get(name), name, boxes) for name, one in picks.items()}
     if files:
-        yield from _looked_at(files, picks, moved, how, headers, check=check)
+        yield from _looked_at(files, picks, moved, how, headers, boxes, check=check)
     size = how.pixel_size or next((h.pixel_size for h in headers.values() if h.pixel_size), None)
     guard(pick_targets(output, moved, output_format))
     for path in write_picks(
@@ -144,13 +149,14 @@ def _looked_at(
     moved: Mapping[str, Picks],
     how: Conversion,
     headers: Mapping[str, MicrographHeader],
+    boxes: bool,
     *,
     check: bool,
 ) -> Job[None]:
     """Refuse picks outside, and warn of those in the wrong place: with the options that put them right."""
     found: Finding | None = None
     if check:
-        present = how.placement
+        present = how.placement(boxes)
         if how.flip_y and how.height and headers:  # another height flips round another line
             y, x = how.shift_yx
             off = how.height - next(iter(headers.values())).shape[0]
@@ -174,10 +180,10 @@ def _remedy(found: Finding) -> str:
     return f"give {found.options}" if found.options else "leave out scale, flip and shift"
 
 
-def _moved(picks: Picks, how: Conversion, header: MicrographHeader | None, name: str) -> Picks:
+def _moved(picks: Picks, how: Conversion, header: MicrographHeader | None, name: str, boxes: bool) -> Picks:
     if how.threshold is not None:
         picks = picks.above(how.threshold)
     height = how.height or (header.shape[0] if header else None)
     if how.flip_y and not height:
         raise JobError(f"Flipping y of {name!r} needs its height; give --micrographs or --height.")
-    return replace(picks, yx=how.placement.moved(picks.yx, height or 0))
+    return replace(picks, yx=how.placement(boxes).moved(picks.yx, height or 0))
