@@ -1,7 +1,7 @@
 """Kill the program at random moments and take its disk away: ``./run faults [N]`` prints what was lost.
 
-Each row does one thing to ``napari-topaz pick``, then lets it ``--resume`` and compares every file with
-those of an undisturbed run: the source must not change meanwhile.
+Each row does one thing to a command, then lets it ``--resume`` and compares every file with those of an
+undisturbed run: the source must not change meanwhile.
 """
 
 from __future__ import annotations
@@ -51,8 +51,21 @@ def start(folder: Path, *words: str, before: Callable[[], None] | None = None) -
     )
 
 
+SCORING = ("--model", "m.safetensors", "--device", "cpu")
+#: Commands that are killed, with what they are told and a name that all of their results match.
+KILLED = {
+    "pick": (SCORING, "*_autopick.star"),
+    "heatmap": ((*SCORING, "--symmetries", "none"), "*_heatmap.mrc"),
+    "preprocess": (("--diameter", str(DIAMETER), "--normalise", "gmm-dataset"), "mic_*.mrc"),
+}
+
+
+def calling(command: str, output: str, *more: str) -> list[str]:
+    return [command, "mic_*.mrc", *KILLED[command][0], "--output", output, *more]
+
+
 def picking(output: str, *more: str) -> list[str]:
-    return ["pick", "mic_*.mrc", "--model", "m.safetensors", "--output", output, "--device", "cpu", *more]
+    return calling("pick", output, *more)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -73,11 +86,11 @@ def not_whole(folder: Path, expected: dict[str, bytes]) -> list[str]:
     return wrong
 
 
-def after(folder: Path, expected: dict[str, bytes], tally: Tally) -> None:
+def after(folder: Path, expected: dict[str, bytes], tally: Tally, command: str = "pick") -> None:
     """Judge what the fault has left, resume, and judge again."""
     tally.tried += 1
     wrong = not_whole(folder / "out", expected)
-    process = start(folder, *picking("out", "--resume"))
+    process = start(folder, *calling(command, "out", "--resume"))
     _, said = process.communicate()
     if process.returncode or contents(folder / "out") != expected:
         wrong.append(f"resumed to something else ({' '.join(said.split())[-100:]})")
@@ -86,21 +99,32 @@ def after(folder: Path, expected: dict[str, bytes], tally: Tally) -> None:
     shutil.rmtree(folder / "out", ignore_errors=True)
 
 
-def kill(folder: Path, expected: dict[str, bytes], seconds: float, times: int) -> Tally:
-    """kill -9 at moments spread over a run of `seconds`, most of them while files are written."""
-    tally, rng = Tally("pick: kill -9 at a random moment, then --resume"), random.Random(0)
+def undisturbed(folder: Path, command: str) -> tuple[dict[str, bytes], float]:
+    """What a command writes, and its seconds."""
+    clock = time.monotonic()
+    start(folder, *calling(command, "out")).communicate()
+    seconds = time.monotonic() - clock
+    expected = contents(folder / "out")
+    shutil.rmtree(folder / "out")
+    return expected, seconds
+
+
+def kill(folder: Path, command: str, times: int) -> Tally:
+    """kill -9 at moments spread over an undisturbed run, most of them while files are written."""
+    expected, seconds = undisturbed(folder, command)
+    tally, rng = Tally(f"{command}: kill -9 at a random moment, then --resume"), random.Random(0)
     for _ in range(times):
-        process = start(folder, *picking("out"))
+        process = start(folder, *calling(command, "out"))
         limit, written = time.monotonic() + 3 * seconds, rng.randrange(MICROGRAPHS + 1)
         out = folder / "out"
         while process.poll() is None and time.monotonic() < limit:
-            if written == 0 or (out.is_dir() and len(list(out.glob("*_autopick.star"))) >= written):
+            if written == 0 or (out.is_dir() and len(list(out.glob(KILLED[command][1]))) >= written):
                 time.sleep(rng.uniform(0, 0.05))
                 break
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        after(folder, expected, tally)
+        after(folder, expected, tally, command)
     return tally
 
 
@@ -162,13 +186,9 @@ def main(words: list[str]) -> int:
         if process.returncode:
             print(said, file=sys.stderr)
             return 1
-        clock = time.monotonic()
-        start(folder, *picking("out")).communicate()
-        seconds = time.monotonic() - clock
-        expected = contents(folder / "out")
-        shutil.rmtree(folder / "out")
+        expected, _ = undisturbed(folder, "pick")
         tallies = [
-            kill(folder, expected, seconds, times),
+            *(kill(folder, command, times) for command in KILLED),
             full_disk(folder, expected),
             vanishing(folder, expected),
             two_at_once(folder, expected),

@@ -30,10 +30,10 @@ from napari_topaz.cli.options import (
     Overwrite,
     Picking,
     Preprocess,
+    Resume,
     Running,
     Scaling,
     Showing,
-    flag,
     needs_box,
     one_of,
     pick_format,
@@ -45,6 +45,7 @@ from napari_topaz.cli.whole_micrographs import EXCLUDED, Excluding, without
 from napari_topaz.settings import PickSettings, PreprocessSettings, RunSettings, ScaleSettings, choices_of
 
 if TYPE_CHECKING:
+    from napari_topaz.jobs.resuming import ResultFolder
     from napari_topaz.micrograph import MicrographFile
     from napari_topaz.model.picker import PickerModel
     from napari_topaz.picks import Picks
@@ -64,7 +65,7 @@ def pick(
     model: ModelFile = None,
     output: Annotated[Path, Parameter(help="One table for all (its suffix is the format), or a folder.")],
     format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
-    resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
@@ -127,12 +128,13 @@ def _recipe(
     model: Path | None, masks: Path | None, lengths: Lengths, settings: PickSettings
 ) -> dict[str, object]:
     """Everything that picks depend on: results of another recipe are not gone on from."""
-    return {
-        "model": digest_of_model(model),
-        **({} if masks is None else {"masks": digest(masks)}),
-        **dataclasses.asdict(lengths),
-        **settings.model_dump(),
-    }
+    return _made_by(model, masks, lengths) | settings.model_dump()
+
+
+def _made_by(model: Path | None, masks: Path | None, lengths: Lengths) -> dict[str, object]:
+    """What the scores of micrographs depend on."""
+    hidden = {} if masks is None else {"masks": digest(masks)}
+    return {"model": digest_of_model(model), **hidden, **dataclasses.asdict(lengths)}
 
 
 def refuse_impossible_lengths(lengths: Lengths) -> None:
@@ -240,30 +242,46 @@ def heatmap(
     ] = PICK.symmetries,
     lengths: Measures = MEASURES,
     masks: MaskOption = None,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     running: Running = RUN,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
-    """Write the scores of micrographs as images (MRC, logits, on the model's own grid)."""
+    """Write the scores of micrographs as images (MRC, logits, on the model's own grid).
+
+    Each is written as it comes; after a break (or Ctrl-C) --resume goes on.
+    """
     from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.heatmap import RECIPE_FILE, heatmap_targets
     from napari_topaz.jobs.heatmap import heatmap as job
-    from napari_topaz.jobs.heatmap import heatmap_targets
+    from napari_topaz.jobs.resuming import ResultFolder
 
     one_of(symmetries, choices_of(PickSettings.model_fields["symmetries"]), "--symmetries")
     settings = PickSettings(symmetries=symmetries)
     screen = Screen(shown)
     refuse_impossible_lengths(lengths)
     files = find_micrographs(micrographs)
-    refuse_existing(heatmap_targets(files, output), "--output", overwrite=overwrite)
+    targets = heatmap_targets(files, output)
+    refuse_existing(targets.values(), "--output", overwrite=overwrite or resume, resumes=True)
     picker = load_picker(model, lengths, running, scale)
     if model is None:
         screen.warn(GUESSED)
     hidden = masks_of(masks, files)
+    recipe = _made_by(model, masks, lengths) | {"symmetries": symmetries}
+    earlier = _earlier(screen, ResultFolder(output / RECIPE_FILE, recipe, targets, resume=resume))
     work = job(
-        files, picker, output, settings, device=running.device, stop=screen.stop, scale=scale, masks=hidden
+        files,
+        picker,
+        output,
+        settings,
+        device=running.device,
+        stop=screen.stop,
+        skip=earlier.done,
+        scale=scale,
+        masks=hidden,
     )
-    return _images_result(screen, screen.drive(work), output, "heat maps")
+    return _images_result(screen, screen.drive(work), earlier, "heat maps")
 
 
 def preprocess(
@@ -271,30 +289,50 @@ def preprocess(
     /,
     *,
     output: OutputFolder,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     settings: Preprocess = PREPROCESS,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
 ) -> int:
-    """Write micrographs as the network sees them: clipped, downsampled, normalised (MRC)."""
+    """Write micrographs as the network sees them: clipped, downsampled, normalised (MRC).
+
+    Each is written as it comes; after a break (or Ctrl-C) --resume goes on.
+    """
     from napari_topaz.files import find_micrographs
+    from napari_topaz.jobs.preprocess import RECIPE_FILE, fitted_once, preprocess_targets
     from napari_topaz.jobs.preprocess import preprocess as job
-    from napari_topaz.jobs.preprocess import preprocess_targets
+    from napari_topaz.jobs.resuming import ResultFolder
 
     if settings.diameter is None and settings.downsample is None:
         raise CallError("--diameter is missing: the particle's diameter in Å (or give --downsample).")
     screen = Screen(shown)
     files = find_micrographs(micrographs)
-    refuse_existing(preprocess_targets(files, output).values(), "--output", overwrite=overwrite)
-    written = screen.drive(job(files, settings, output, stop=screen.stop, scale=scale))
-    return _images_result(screen, written, output, "preprocessed micrographs")
+    targets = preprocess_targets(files, output)
+    refuse_existing(targets.values(), "--output", overwrite=overwrite or resume, resumes=True)
+    recipe = settings.model_dump()
+    earlier = _earlier(screen, ResultFolder(output / RECIPE_FILE, recipe, targets, resume=resume))
+    fit = fitted_once(files, settings, earlier, stop=screen.stop, scale=scale)
+    work = job(files, screen.drive(fit), output, stop=screen.stop, skip=earlier.done, scale=scale)
+    return _images_result(screen, screen.drive(work), earlier, "preprocessed micrographs")
 
 
-def _images_result(screen: Screen, written: Sequence[Path], output: Path, what: str) -> int:
+def _earlier(screen: Screen, results: ResultFolder) -> ResultFolder:
+    """Warn where nothing tells how the results were made that are kept."""
+    if results.unverified:
+        folder = results.file.parent
+        screen.warn(f"{folder} does not say how the images in it were made; they are kept as they are.")
+    return results
+
+
+def _images_result(screen: Screen, written: Sequence[Path], earlier: ResultFolder, what: str) -> int:
+    output, skipped = earlier.file.parent, len(earlier.done)
     values = {
         "micrographs": len(written),
         "seconds": screen.seconds,
+        "skipped": skipped,
         "failed": list(screen.failed),
         "output": output,
     }
-    return screen.result(values, f"Wrote {len(written)} {what} to {output}, {screen.seconds:.0f} s.")
+    before = f" ({skipped} were done before)" if skipped else ""
+    return screen.result(values, f"Wrote {len(written)} {what}{before} to {output}, {screen.seconds:.0f} s.")

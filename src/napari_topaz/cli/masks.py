@@ -17,9 +17,9 @@ from napari_topaz.cli.options import (
     OutputFolder,
     Overwrite,
     Preprocess,
+    Resume,
     Scaling,
     Showing,
-    flag,
     refuse_existing,
 )
 from napari_topaz.cli.screen import Screen
@@ -50,7 +50,7 @@ def mask(
     /,
     *,
     output: OutputFolder,
-    resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     preprocess: Preprocess = PREPROCESS,
     scale: Scaling = SCALE,

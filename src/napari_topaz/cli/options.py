@@ -104,6 +104,7 @@ PickFile = Annotated[
     Parameter(help="Picks: a file (STAR, cryoSPARC .cs, crYOLO .cbox, EMAN box, CSV, Topaz, …) or a folder."),
 ]
 Overwrite = Annotated[bool, flag("Replace what exists already.")]
+Resume = Annotated[bool, flag("Skip micrographs that are done already.")]
 BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in files of boxes, in pixels.")]
 FORMAT_HELP = (
     "star, cs, cbox, topaz, csv, box, box-centre, eman-json, imod or via; by suffix where not given."

@@ -19,8 +19,8 @@ from napari_topaz.cli.options import (
     Micrographs,
     Overwrite,
     Preprocess,
+    Resume,
     Showing,
-    flag,
     needs_box,
     pick_format,
     refuse_existing,
@@ -47,7 +47,7 @@ def reference(
     ] = None,
     templates: Annotated[Path | None, Parameter(help="Stack of 2-D templates (MRC).")] = None,
     format: Annotated[str | None, Parameter(help=FORMAT_HELP)] = None,  # noqa: A002
-    resume: Annotated[bool, flag("Skip micrographs that are done already.")] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     preprocess: Preprocess = PREPROCESS,
     settings: _Reference = _REFERENCE,

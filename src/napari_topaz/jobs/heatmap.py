@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ from napari_topaz.training_set import default_label_radius
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
+#: In the folder of the results: how they are made.
+RECIPE_FILE = "heatmap.json"
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreOne:
@@ -38,9 +41,9 @@ class ScoreOne:
         return replace(found, score_map=found.score_map.without_image()), prepared.pixel_size
 
 
-def heatmap_targets(files: Sequence[Source], output: str | Path) -> list[Path]:
-    """Return the files that :func:`heatmap` would write."""
-    return [heatmap_path(Path(output), f.name) for f in files]
+def heatmap_targets(files: Sequence[Source], output: str | Path) -> dict[str, Path]:
+    """Return the files that :func:`heatmap` would write, by name of their micrograph."""
+    return {f.name: heatmap_path(Path(output), f.name) for f in files}
 
 
 def heatmap(
@@ -51,6 +54,7 @@ def heatmap(
     *,
     device: str = "auto",
     stop: StopToken | None = None,
+    skip: Collection[str] = frozenset(),
     scale: ScaleSettings | None = None,
     masks: Masks | None = None,
 ) -> Job[list[Path]]:
@@ -70,6 +74,8 @@ def heatmap(
         auto, cpu, cuda, cuda:N or mps.
     stop : StopToken, optional
         Where set, the files so far are returned.
+    skip : collection of str
+        Names of micrographs that are done already.
     scale : ScaleSettings, optional
         Which processes do the work; this one where not given.
     masks : mapping of str to Mask, optional
@@ -93,8 +99,8 @@ def heatmap(
         written.append(write_heatmap(Path(output), *result))
         yield Saved(str(written[-1]))
 
-    how = model.card.preprocess
-    yield from over_micrographs("Scoring", files, how, work, keep=keep, stop=stop, scale=scale, device=device)
+    how, todo = model.card.preprocess, [f for f in files if f.name not in skip]
+    yield from over_micrographs("Scoring", todo, how, work, keep=keep, stop=stop, scale=scale, device=device)
     return written
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from napari_topaz.events import Event, Job, JobError, MicrographDone, Progress, Saved, StopToken
 from napari_topaz.files import write_mrc
 from napari_topaz.jobs.preparing import ONE_MIXTURE, Source, not_normalised, with_mixture
+from napari_topaz.jobs.resuming import ResultFolder
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.histograms import histogram_of
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import PreprocessSettings, ScaleSettings
 from napari_topaz.settings.fitted import FittedPreprocess
+
+#: In the folder of the results: how they are made; in it, the mixture of a dataset.
+RECIPE_FILE, MIXTURE = "preprocess.json", "mixture"
 
 
 def preprocess(
@@ -26,6 +30,7 @@ def preprocess(
     output: str | Path,
     *,
     stop: StopToken | None = None,
+    skip: Collection[str] = frozenset(),
     scale: ScaleSettings | None = None,
 ) -> Job[list[Path]]:
     """Write ``output/NAME.mrc`` for each micrograph: clipped, downsampled, normalised.
@@ -40,6 +45,8 @@ def preprocess(
         Folder, made where it is missing.
     stop : StopToken, optional
         Where set, the files so far are returned.
+    skip : collection of str
+        Names of micrographs that are done already; a mixture of the dataset is of all.
     scale : ScaleSettings, optional
         Which processes do the work; this one where not given.
 
@@ -67,7 +74,8 @@ def preprocess(
         yield Saved(str(targets[name]))
 
     settings = yield from fitted(files, settings, stop=stop, scale=scale)
-    yield from over_micrographs("Preprocessing", files, settings, _itself, keep=keep, stop=stop, scale=scale)
+    todo = [f for f in files if f.name not in skip]
+    yield from over_micrographs("Preprocessing", todo, settings, _itself, keep=keep, stop=stop, scale=scale)
     return written
 
 
@@ -110,6 +118,34 @@ def fitted(
     first = over_micrographs("Fitting", files, plain, _histogram, keep=keep, stop=stop, scale=scale)
     yield from _as_progress(first, len(files))
     return (yield from with_mixture(settings, histograms)) if histograms else settings
+
+
+def fitted_once(
+    files: Sequence[Source],
+    settings: PreprocessSettings,
+    results: ResultFolder,
+    *,
+    stop: StopToken | None = None,
+    scale: ScaleSettings | None = None,
+) -> Job[PreprocessSettings]:
+    """Do what :func:`fitted` does, unless an earlier run into this folder has done it.
+
+    Raises
+    ------
+    JobError
+        Where what that run has kept is damaged.
+    """
+    if settings.normalise == ONE_MIXTURE and (kept := results.found.get(MIXTURE)) is not None:
+        try:
+            return FittedPreprocess(**settings.model_dump(), mixture=kept)
+        except ValueError as error:
+            raise JobError(
+                f"{results.file} is damaged; give --overwrite in place of --resume to begin again."
+            ) from error
+    found = yield from fitted(files, settings, stop=stop, scale=scale)
+    if isinstance(found, FittedPreprocess) and not (stop is not None and stop.is_set()):
+        results.remember(**{MIXTURE: found.mixture.model_dump()})
+    return found
 
 
 def _as_progress(job: Job[Any], total: int) -> Job[None]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_topaz.events import Job, JobError, Saved
+from napari_topaz.events import Job, Saved
 from napari_topaz.files import (
     PICK_FORMATS,
     FileError,
@@ -25,7 +25,7 @@ from napari_topaz.files import (
     write_list,
     write_picks,
 )
-from napari_topaz.files.errors import reading_failed
+from napari_topaz.jobs.resuming import ResultFolder, check_recipe
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 
@@ -115,17 +115,12 @@ class FolderOutput:
 
     def __init__(self, destination: Destination, *, resume: bool = False) -> None:
         self._destination = destination
-        recipe = destination.path / RECIPE_FILE
-        known = recipe.exists()
-        if resume and known:
-            _check_recipe(_read_json(recipe), destination.recipe, recipe)
-        with replace_file(recipe) as part:
-            part.write_text(json.dumps(destination.recipe, indent=1), "utf-8")
+        targets = {name: destination.file_of(name) for name in destination.files}
+        earlier = ResultFolder(destination.path / RECIPE_FILE, destination.recipe, targets, resume=resume)
         #: Names of the micrographs that are done.
-        there = (name for name in destination.files if destination.file_of(name).exists())
-        self.done = frozenset(there) if resume else frozenset()
+        self.done = earlier.done
         #: Whether nothing tells which model made the picks that are there.
-        self.unverified = bool(self.done) and not known
+        self.unverified = earlier.unverified
 
     def write(self, name: str, picks: Picks) -> Job[None]:
         """Write one micrograph's picks."""
@@ -173,7 +168,7 @@ class TableOutput:
     def _earlier(self) -> dict[str, Picks]:
         if self.journal.exists():
             recipe, picks = _read_journal(self.journal)
-            _check_recipe(recipe, self._destination.recipe, self.journal)
+            check_recipe(recipe, self._destination.recipe, self.journal)
             return picks
         if self._destination.path.exists():
             return read_picks(self._destination.path, self._destination.format)
@@ -231,25 +226,3 @@ def _read_journal(path: Path) -> tuple[Any, dict[str, Picks]]:
         data = np.frombuffer(base64.b64decode(entry["picks"]), "<f4").reshape(-1, 3)
         found[entry["name"]] = Picks(data[:, :2], data[:, 2])
     return json.loads(recipe), found
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise reading_failed(path, error) from error
-    except ValueError as error:
-        raise JobError(
-            f"{path} is damaged ({error}); give --overwrite in place of --resume to begin again."
-        ) from error
-
-
-def _check_recipe(earlier: Any, now: Mapping[str, Any], path: Path) -> None:
-    if earlier == json.loads(json.dumps(dict(now))):
-        return
-    earlier = earlier if isinstance(earlier, Mapping) else {}
-    changed = sorted(key for key in {*earlier, *now} if earlier.get(key) != now.get(key))
-    raise JobError(
-        f"{path} says that the earlier picks were made with another {' and '.join(changed)}; "
-        f"use the same, or give --overwrite in place of --resume to begin again."
-    )

@@ -1,0 +1,117 @@
+"""Go on where a long job was interrupted, and never mix its results with those of other settings.
+
+A folder of results has a small file that says what they depend on, the *recipe*. It is written before
+the first result, so that whatever is older than it is of an earlier run that was being replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari_topaz.events import JobError
+from napari_topaz.files import replace_file
+from napari_topaz.files.errors import reading_failed
+
+#: Entry of the file beside the recipe: what the job has found out on its way.
+FOUND = "found"
+
+
+class ResultFolder:
+    """One file per micrograph in a folder, and the recipe that all of them are made by.
+
+    Parameters
+    ----------
+    file : Path
+        Of the recipe; in the folder of the results.
+    recipe : mapping
+        What the results depend on (plain values).
+    targets : mapping of str to Path
+        The result of each micrograph, by name.
+    resume : bool
+        Whether results that are there already are done. If not, the recipe is written anew.
+
+    Raises
+    ------
+    FileError
+        Where the recipe cannot be read or written.
+    JobError
+        Where `resume` meets results of another recipe, or a damaged one.
+    """
+
+    def __init__(
+        self, file: Path, recipe: Mapping[str, Any], targets: Mapping[str, Path], *, resume: bool = False
+    ) -> None:
+        self.file, self._recipe = file, dict(recipe)
+        known = resume and file.exists()
+        earlier = read_recipe(file) if known else {}
+        #: What :meth:`remember` has kept in an earlier run.
+        self.found: Mapping[str, Any] = earlier.pop(FOUND, {}) if isinstance(earlier, dict) else {}
+        if known:
+            check_recipe(earlier, self._recipe, file)
+        begun = file.stat().st_mtime_ns if known else 0
+        written = _times(targets) if resume else {}
+        #: Names of the micrographs that are done.
+        self.done = frozenset(name for name, time in written.items() if time >= begun)
+        #: Whether nothing tells what made the results that are there.
+        self.unverified = bool(self.done) and not known
+        # What is kept as it is remains so when this run is resumed.
+        self._begun = min(written.values()) if self.unverified else None
+        if not known:
+            self._write({})
+
+    def remember(self, **found: Any) -> None:
+        """Keep what was found out before the first result, so that resuming need not find it again."""
+        self.found = found
+        self._write({FOUND: found})
+
+    def _write(self, more: Mapping[str, Any]) -> None:
+        with replace_file(self.file) as part:
+            part.write_text(json.dumps(self._recipe | dict(more), indent=1), "utf-8")
+            if self._begun is not None:
+                os.utime(part, ns=(self._begun, self._begun))
+
+
+def _times(targets: Mapping[str, Path]) -> dict[str, int]:
+    """When the results that exist were written (ns); one older than its recipe was to be replaced."""
+    found = {}
+    for name, path in targets.items():
+        with suppress(FileNotFoundError):
+            found[name] = path.stat().st_mtime_ns
+    return found
+
+
+def read_recipe(path: Path) -> Any:
+    """Read the file of a recipe.
+
+    Raises
+    ------
+    FileError
+        Where the operating system does not let it be read.
+    JobError
+        Where it is damaged.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    except ValueError as error:
+        raise JobError(
+            f"{path} is damaged ({error}); give --overwrite in place of --resume to begin again."
+        ) from error
+
+
+def check_recipe(earlier: Any, now: Mapping[str, Any], path: Path) -> None:
+    """Raise JobError where earlier results, of which `path` tells, were made with another recipe."""
+    if earlier == json.loads(json.dumps(dict(now))):
+        return
+    earlier = earlier if isinstance(earlier, Mapping) else {}
+    changed = sorted(key for key in {*earlier, *now} if earlier.get(key) != now.get(key))
+    raise JobError(
+        f"{path} says that the earlier results were made with another {' and '.join(changed)}; "
+        f"use the same, or give --overwrite in place of --resume to begin again."
+    )

@@ -1,0 +1,97 @@
+"""A folder of results: what is done, what is of another recipe, what was only to be replaced."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from napari_topaz.events import JobError
+from napari_topaz.files import FileError
+from napari_topaz.jobs.resuming import ResultFolder
+
+NAMES = ("a", "b", "c")
+RECIPE = {"model": "m1", "size": 2.0}
+
+
+def opened(folder: Path, *, resume: bool = True, recipe=None) -> ResultFolder:
+    targets = {name: folder / f"{name}.mrc" for name in NAMES}
+    return ResultFolder(folder / "recipe.json", recipe or RECIPE, targets, resume=resume)
+
+
+def write(folder: Path, *names: str, seconds: float = 0.0) -> None:
+    """Write results so many seconds after the recipe."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.mrc").write_text(name)
+        if seconds:
+            os.utime(folder / f"{name}.mrc", ns=(recipe_time(folder) + int(1e9 * seconds),) * 2)
+
+
+def recipe_time(folder: Path) -> int:
+    return (folder / "recipe.json").stat().st_mtime_ns
+
+
+def test_what_was_written_is_done(tmp_path) -> None:
+    assert opened(tmp_path).done == frozenset()
+    write(tmp_path, "a", "c")
+    for _ in range(2):
+        again = opened(tmp_path)
+        assert again.done == {"a", "c"}
+        assert not again.unverified
+    assert opened(tmp_path, resume=False).done == frozenset()
+
+
+def test_results_that_were_to_be_replaced_are_not_done(tmp_path) -> None:
+    """Begun anew with another recipe, and interrupted: the rest is still of the first one."""
+    opened(tmp_path)
+    write(tmp_path, *NAMES)
+    other = RECIPE | {"model": "m2"}
+    opened(tmp_path, resume=False, recipe=other)
+    write(tmp_path, "a", "c", seconds=-1)  # as the first run left them
+    write(tmp_path, "b", seconds=1)
+    assert opened(tmp_path, recipe=other).done == {"b"}
+
+
+def test_another_recipe_is_refused(tmp_path) -> None:
+    opened(tmp_path)
+    for other in (RECIPE | {"model": "m2"}, {"size": 2.0}, {**RECIPE, "model": None}):
+        with pytest.raises(JobError, match=r"another model.*--overwrite in place of --resume"):
+            opened(tmp_path, recipe=other)
+    with pytest.raises(JobError, match="model and size"):
+        opened(tmp_path, recipe={"model": 1, "size": 1})
+    opened(tmp_path, resume=False, recipe={"other": (1, 2)})
+    assert opened(tmp_path, recipe={"other": (1, 2)}).done == frozenset(), "a tuple is a list in the file"
+
+
+def test_results_without_a_recipe_are_kept_and_that_is_said(tmp_path) -> None:
+    """However often the run is resumed, and whatever it finds out."""
+    write(tmp_path, "a", "b")
+    os.utime(tmp_path / "a.mrc", (1e9, 1e9))
+    first = opened(tmp_path)
+    assert (first.done, first.unverified) == ({"a", "b"}, True)
+    first.remember(answer=42)
+    again = opened(tmp_path)
+    assert (again.done, again.unverified, again.found) == ({"a", "b"}, False, {"answer": 42})
+
+
+def test_what_was_found_is_remembered_but_no_recipe(tmp_path) -> None:
+    opened(tmp_path).remember(mixture=[1.5, 2])
+    assert opened(tmp_path).found == {"mixture": [1.5, 2]}
+    assert opened(tmp_path, resume=False).found == {}
+    assert opened(tmp_path).found == {}, "what is begun anew finds it anew"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "null"])
+def test_a_damaged_recipe_is_one_sentence(tmp_path, text: str) -> None:
+    (tmp_path / "recipe.json").write_text(text)
+    with pytest.raises(JobError, match=r"recipe.json .*--overwrite in place of --resume"):
+        opened(tmp_path)
+    assert opened(tmp_path, resume=False).done == frozenset()
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="choose another folder"):
+        opened(tmp_path / "file" / "out", resume=False)
