@@ -191,6 +191,13 @@ def test_info(world, model, call, tmp_path) -> None:
     assert "mic_0" in said.out, "the others are shown all the same"
 
 
+def test_info_of_a_folder_without_either_says_what_is_in_it(call, tmp_path) -> None:
+    (tmp_path / "picks").mkdir()
+    said = call("info", tmp_path)
+    assert said.code == 1
+    assert "has neither micrographs nor picks, but picks; give a folder that has." in said.err
+
+
 def test_convert(world, call, tmp_path) -> None:
     said = call(
         *("convert", world.labels, tmp_path / "out.csv", "--scale", 0.5, "--flip-y"),
@@ -391,6 +398,18 @@ def test_targets_without_picks_are_warned_of(world, call, tmp_path) -> None:
     assert "'mic_1', 'mic_2', 'mic_3'" in said.err
     assert "'else'" in said.err
     assert said.json["threshold"] is None, "no scores, no threshold; and JSON has no infinity"
+
+
+def test_micrographs_that_are_named_are_judged_alone_and_say_their_pixel_size(world, call, tmp_path) -> None:
+    write_picks(tmp_path / "p.csv", {"mic_0": world.truth["mic_0"], "mic_1": world.truth["mic_1"]})
+    words = ("evaluate", "--picks", tmp_path / "p.csv", "--targets", world.labels)
+    words = (*words, "--radius", "18A", "--json")
+    said = call(*words, "--micrographs", world.files[0].path)
+    assert (said.code, said.err, said.json["radius"]) == (0, "", 9)
+    assert (said.json["targets"], said.json["picks"], said.json["average_precision"]) == (10, 10, 1)
+    assert call(*words, "--micrographs", world.folder, "--pixel-size", 3).json["radius"] == 6
+    write_mrc(tmp_path / "mic_0.mrc", read_micrograph(world.files[0]).pixels, 3)
+    call(*words, "--micrographs", tmp_path / "mic_0.mrc", world.files[1].path).refused(2, "--pixel-size")
 
 
 def test_debug_shows_the_traceback(world, call, tmp_path) -> None:

@@ -40,11 +40,18 @@ def test_formats_of_one_micrograph_go_into_a_folder(world, call, tmp_path, forma
     suffix = PICK_FORMATS[format_].suffixes[0]
     size = ("--box-size", 20) if PICK_FORMATS[format_].boxed else ()
     code, _, err = call("convert", world.labels, tmp_path / f"out{suffix}", "--format", format_, *size)
-    assert code == 2
-    assert f"can hold one micrograph only; give a folder and --format {format_}." in err
+    assert code == 1
+    assert "of one micrograph, not of 3; give a folder." in err
+    assert not any(tmp_path.iterdir())
     assert call("convert", world.labels, tmp_path / "out", "--format", format_, *size)[0] == 0
     found = read_picks(tmp_path / "out")
     np.testing.assert_allclose(found["mic_1"].yx, world.truth["mic_1"].yx, atol=1e-4)
+    (file,) = tmp_path.glob("out/mic_1*")
+    one = tmp_path / f"mic_1{suffix}"
+    assert call("convert", file, one, "--from", format_, "--format", format_, *size)[0] == 0, (
+        "of one, one file"
+    )
+    assert one.read_bytes() == file.read_bytes()
 
 
 def test_boxes_need_a_size_and_cryosparc_the_micrographs(world, call, tmp_path) -> None:

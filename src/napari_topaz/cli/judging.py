@@ -57,7 +57,11 @@ def evaluate(
     ] = None,
     micrographs: Annotated[
         list[str] | None,
-        Parameter(negative="", consume_multiple=True, help="Files, folders, globs or @list.txt for --model."),
+        Parameter(
+            negative="",
+            consume_multiple=True,
+            help="Files, folders, globs or @list.txt: for --model, and to judge these alone.",
+        ),
     ] = None,
     label_radius: Annotated[
         str | None, Parameter(help="Regions this near to a target are positive; the model's where not given.")
@@ -69,14 +73,14 @@ def evaluate(
 ) -> int:
     """Compare picks with true particles: precision and recall, best F, distances, calibration.
 
-    Only micrographs with true particles count (of the --micrographs, where given). With --heatmaps
-    or --model the same is done over all regions, not only the picks.
+    Only micrographs with true particles count (of the --micrographs, where given, which also say the
+    pixel size). With --heatmaps or --model the same is done over all regions, not only the picks.
     """
-    from napari_topaz.files import read_picks
     from napari_topaz.jobs.evaluate import evaluate as compare
 
     _refuse_impossible(picks, heatmaps, model, micrographs, plot)
-    size = positive(pixel_size, "--pixel-size")
+    positive(pixel_size, "--pixel-size")
+    size = _pixel_size(micrographs) if pixel_size is None and micrographs else pixel_size
     distance = pixels(radius, size, "--radius")
     positive(beta, "--beta")
     refuse_existing([] if plot is None else [plot], "--plot", overwrite=overwrite)
@@ -84,9 +88,9 @@ def evaluate(
     screen = Screen(shown)
     real = _targets(targets, micrographs, screen)
     scored, regions = _regions(
-        screen, _Scores(heatmaps, model, micrographs, near, size), real, running.device
+        screen, _Scores(heatmaps, model, micrographs, near, pixel_size), real, running.device
     )
-    found = compare(scored if picks is None else read_picks(picks), real, distance, beta=beta)
+    found = compare(scored if picks is None else _picks(picks, micrographs), real, distance, beta=beta)
     found = found if regions is None else found.with_regions(regions)
     _warn(screen, found)
     values = found.as_dict(curves=True) | ({} if plot is None else {"plot": _draw(plot, picks, model, found)})
@@ -102,8 +106,8 @@ def _refuse_impossible(
 ) -> None:
     if heatmaps is not None and model is not None:
         raise CallError("--heatmaps and --model do not go together; leave one out.")
-    if (model is None) != (not micrographs):
-        raise CallError("--model needs --micrographs to score, and the other way round; give both.")
+    if model is not None and not micrographs:
+        raise CallError("--model needs --micrographs to score; give both.")
     if picks is None and model is None:
         raise CallError("--picks is missing: the file of picks (or let a --model pick --micrographs).")
     if plot is not None and plot.suffix.lower() != ".png":
@@ -124,6 +128,26 @@ def _targets(path: Path, micrographs: list[str] | None, screen: Screen) -> dict[
     if finding := screen.drive(look_at_picks(files, real)):
         screen.warn(finding.sentence(moving(path, finding)))
     return real
+
+
+def _picks(path: Path, micrographs: list[str] | None) -> dict[str, Picks]:
+    """Read the picks, where micrographs are given only theirs."""
+    from napari_topaz.files import find_micrographs, match_names, read_picks
+
+    found = read_picks(path)
+    return (
+        found
+        if not micrographs
+        else match_names(found, [f.name for f in find_micrographs(micrographs)]).picks
+    )
+
+
+def _pixel_size(micrographs: list[str]) -> float | None:
+    """Å/px of the micrographs, where their headers state one and the same."""
+    from napari_topaz.files import find_micrographs, read_header
+
+    sizes = {read_header(file).pixel_size for file in find_micrographs(micrographs)}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _regions(
@@ -169,7 +193,7 @@ def evaluation_table(found: Evaluation) -> str:
     rows += [
         (f"best F{found.beta:g}", f"{found.best_f:.3f} at score {found.threshold:.2f}"),
         ("hits", f"{found.hits} of {found.picks} picks, {found.targets} targets"),
-        ("median distance", f"{found.median_distance:.1f} px (radius {found.radius:g} px)"),
+        ("median distance", f"{found.median_distance:.1f} px (radius {found.radius:.4g} px)"),
         ("90 % within", f"{found.distance_90:.1f} px"),
         ("micrographs", str(found.micrographs)),
     ]

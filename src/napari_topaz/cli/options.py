@@ -179,7 +179,7 @@ def refuse_existing(paths: Iterable[Path], option: str, *, overwrite: bool, resu
             )
 
 
-def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
+def pick_format(output: Path, name: str | None, *, many: bool = True) -> tuple[str, bool]:
     """Return the format of picks to write to `output`, and whether that is a folder.
 
     Parameters
@@ -188,11 +188,13 @@ def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
         A folder (one that exists, or a path without suffix), or a table whose suffix says the format.
     name : str or None
         The format asked for.
+    many : bool
+        Whether there may be several micrographs; else one that is too many is the writer's to refuse.
 
     Raises
     ------
     CallError
-        Where the suffix belongs to no format or to another one.
+        Where the suffix belongs to no format or to another one, or cannot hold many.
     """
     from napari_topaz.files import PICK_FORMATS, PICK_SUFFIXES, format_of
 
@@ -212,7 +214,7 @@ def pick_format(output: Path, name: str | None) -> tuple[str, bool]:
     if not output.name.lower().endswith(chosen.suffixes):
         suffixes = " or ".join(chosen.suffixes)
         raise CallError(f"The suffix of {output} does not fit --format {name}; it must be {suffixes}.")
-    if chosen.single:
+    if chosen.single and many:
         raise CallError(f"{output} can hold one micrograph only; give a folder and --format {chosen.name}.")
     return chosen.name, False
 

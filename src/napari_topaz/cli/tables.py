@@ -73,7 +73,7 @@ def convert(
     from napari_topaz.jobs.convert import Conversion
     from napari_topaz.jobs.convert import convert as job
 
-    chosen, folder = pick_format(output, format)
+    chosen, folder = pick_format(output, format, many=False)
     refuse_existing([] if folder else [output], "output", overwrite=overwrite)
     for value, option in ((scale, "--scale"), (height, "--height"), (pixel_size, "--pixel-size")):
         positive(value, option)
@@ -134,7 +134,7 @@ def describe(spec: str) -> list[dict[str, Any]]:
     if format_of(spec) is not None and not spec.startswith("@"):
         return [_describe_picks(path)]
     if path.is_dir() and not _has_micrographs(path):
-        return [_describe_picks(path)]
+        return [_describe_folder(path)]
     return [_describe_micrograph(f) for f in find_micrographs([spec])]
 
 
@@ -156,6 +156,16 @@ def _describe_micrograph(file: MicrographFile) -> dict[str, Any]:
         "width": header.shape[1],
         "pixel_size": header.pixel_size,
     }
+
+
+def _describe_folder(path: Path) -> dict[str, Any]:
+    """Describe a folder without micrographs by its picks."""
+    from napari_topaz.files import PICK_SUFFIXES, FileError
+
+    if not any(file.name.lower().endswith(tuple(PICK_SUFFIXES)) for file in path.iterdir()):
+        inside = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
+        raise FileError(f"{path} has neither micrographs nor picks, but {inside}; give a folder that has.")
+    return _describe_picks(path)
 
 
 def _describe_picks(path: Path) -> dict[str, Any]:
