@@ -41,8 +41,8 @@ from sets import _like
 from napari_topaz import Picks, find_micrographs, read_micrograph, read_picks
 from napari_topaz.extract import extract
 from napari_topaz.jobs.pick import picks_of
-from napari_topaz.jobs.train import small_diameter, train_on_files
-from napari_topaz.jobs.training_inputs import average_of
+from napari_topaz.jobs.train import train_on_files
+from napari_topaz.jobs.training_inputs import average_of, small_diameter
 from napari_topaz.micrograph import Micrograph
 from napari_topaz.model.picker import PickerModel
 from napari_topaz.numerics.curves import precision_recall

@@ -28,7 +28,8 @@ from napari_topaz.jobs.evaluate import evaluate
 from napari_topaz.jobs.pick import picks_of
 from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.jobs.reference_picker import make_picker
-from napari_topaz.jobs.train import small_diameter, train
+from napari_topaz.jobs.train import train
+from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import (
     NetworkSettings,

@@ -29,6 +29,7 @@ from napari_topaz.cli.options import (
     Showing,
     Simulating,
     Training,
+    flag,
     of_preset,
     refuse_existing,
 )
@@ -56,6 +57,7 @@ def train(
         Path | None,
         Parameter(help="Model to go on from (.safetensors, or .sav of Topaz); its network is taken."),
     ] = None,
+    resume: Annotated[bool, flag("Go on from where an interrupted training was.")] = False,
     overwrite: Overwrite = False,
     preset: PresetName = PRESET,
     preprocess: Preprocess = PREPROCESS,
@@ -70,16 +72,20 @@ def train(
 
     The particle's diameter is the one number that is needed (a model to go on from may state it).
     Training starts from the general model of the package, unless --pretrained or --start say otherwise.
-    Ctrl-C ends training early and keeps the best epoch so far.
+    Ctrl-C ends training early and keeps the best epoch so far. Until the model is whole, the best epoch
+    of each moment is in MODEL.partial.safetensors, a model like any other; --resume goes on from it.
     """
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.pick import load_model
     from napari_topaz.jobs.saving import check_writable
     from napari_topaz.jobs.train import train_on_files
+    from napari_topaz.jobs.training_files import PartialModel, partial_file, save_or_rescue
 
     preprocess, settings, network = of_preset(preset, preprocess, settings, network)
     _refuse_impossible(settings, model)
-    refuse_existing([model], "--model", overwrite=overwrite)
+    kept = PartialModel(partial_file(model), resume)
+    begun = kept.path.exists()
+    refuse_existing([model, kept.path], "--model", overwrite=overwrite or (resume and begun), resumes=begun)
     start = load_model(pretrained, device="cpu") if pretrained else None
     if preprocess.diameter is None and not (start and start.knows_preprocessing):
         raise CallError("--diameter is missing: the particle's diameter in Å.")
@@ -90,9 +96,11 @@ def train(
     hidden = masks_of(masks, files)
     check_writable(model)
     learn = partial(train_on_files, without(files, ticked), labels, preprocess, settings, network)
-    job = learn(device=running.device, stop=screen.stop, start=start, ticks=ticks, masks=hidden)
-    trained = screen.drive(job)
-    trained.save(model)
+    learn = partial(learn, device=running.device, stop=screen.stop, partial=kept)
+    trained = screen.drive(learn(start=start, ticks=ticks, masks=hidden))
+    save_or_rescue(trained, model)
+    if kept.whole:
+        kept.remove()
     return _training_result(screen, trained, model)
 
 

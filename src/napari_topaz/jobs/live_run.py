@@ -12,7 +12,6 @@ from napari_topaz.events import Event, Job, JobError, Judged, StopToken, Warned
 from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
-from napari_topaz.jobs.train import small_diameter
 from napari_topaz.jobs.training_inputs import (
     average_of,
     box_edge,
@@ -20,6 +19,7 @@ from napari_topaz.jobs.training_inputs import (
     ignore_radius,
     prior_of,
     refuse_impossible,
+    small_diameter,
     with_box,
 )
 from napari_topaz.jobs.validation import Validation, validate

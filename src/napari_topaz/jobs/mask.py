@@ -12,7 +12,7 @@ from napari_topaz.events import Event, Job, JobError, Saved, StopToken
 from napari_topaz.files import mask_path, write_mask
 from napari_topaz.jobs.preparing import PreparedCache, Source, not_normalised
 from napari_topaz.jobs.streaming import over_micrographs
-from napari_topaz.jobs.train import small_diameter
+from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.masks import Mask
 from napari_topaz.numerics.junk import suggest_junk
 from napari_topaz.numerics.outlines import outlines

@@ -14,23 +14,25 @@ from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_ends import why_ended
+from napari_topaz.jobs.training_files import PartialModel
 from napari_topaz.jobs.training_inputs import (
     average_of,
     box_edge,
     deviation_range,
+    doubts,
     ignore_radius,
     planned_epochs,
     prior_of,
     refuse_impossible,
+    small_diameter,
     with_box,
     without_labels,
 )
 from napari_topaz.jobs.validation import Validation, validate
 from napari_topaz.jobs.warm_start import general_start, network_of, origin_of, preprocess_of, settings_of
 from napari_topaz.picks import Picks
-from napari_topaz.preprocess import Prepared, downsampling
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import ASSUMED_COVERAGE, Ticks, TrainingSet, build_training_set
+from napari_topaz.training_set import Ticks, TrainingSet, build_training_set
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +58,7 @@ def train_on_files(
     start: PickerModel | None = None,
     masks: Masks | None = None,
     ticks: Ticks | None = None,
+    partial: PartialModel | None = None,
 ) -> Job[PickerModel]:
     """Read and preprocess the labelled micrographs, then train on them.
 
@@ -84,6 +87,8 @@ def train_on_files(
         By micrograph name: regions under them are neither labelled nor unlabelled, nor held out.
     ticks : Ticks, optional
         Micrographs on which all particles are labelled, or there are none.
+    partial : PartialModel, optional
+        Where the best epoch so far is kept, and what it takes to go on after a break.
 
     Yields
     ------
@@ -117,7 +122,8 @@ def train_on_files(
     if settings.estimate_expected:
         from napari_topaz.jobs.prior import with_estimate  # which trains, too
 
-        settings = yield from with_estimate(settings, prepared, picks, preprocess, network, device, stop)
+        how = (preprocess, network, device, stop, ticks)
+        settings = yield from with_estimate(settings, prepared, picks, *how)
     yield from without_labels(prepared, picks, ticks)
     try:
         training_set = build_training_set(
@@ -133,22 +139,10 @@ def train_on_files(
         )
     except ValueError as error:
         raise JobError(str(error)) from error
-    return (
-        yield from train(training_set, preprocess, settings, network, device=device, stop=stop, start=start)
+    learn = train(
+        training_set, preprocess, settings, network, device=device, stop=stop, start=start, partial=partial
     )
-
-
-def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
-    """Diameter of the particle in preprocessed pixels."""
-    if preprocess.diameter is None:
-        raise ValueError("The particle's diameter in Å is not given.")
-    if preprocess.downsample is None:
-        return (
-            preprocess.diameter / (prepared.pixel_size or 1.0) / downsampling(preprocess, prepared.pixel_size)
-        )
-    if not prepared.pixel_size:
-        raise ValueError(f"The pixel size of {prepared.name} is not known; give --pixel-size.")
-    return preprocess.diameter / prepared.pixel_size / prepared.step_yx[0]
+    return (yield from learn)
 
 
 def train(
@@ -160,6 +154,7 @@ def train(
     device: str = "auto",
     stop: StopToken | None = None,
     start: PickerModel | None = None,
+    partial: PartialModel | None = None,
 ) -> Job[PickerModel]:
     """Train on what is preprocessed already (see :func:`train_on_files` for the parameters).
 
@@ -176,10 +171,13 @@ def train(
         run = _Run.start(training_set, preprocess, settings, network, device, start)
     except (MemoryError, RuntimeError) as error:
         raise JobError(why_ended(error)) from error
-    yield from run.warnings()
+    if partial is not None:
+        partial.begin(run)
+    yield from doubts(training_set, run.settings)
     total = run.epochs * run.settings.steps
     yield Started("Training", total)
-    for epoch in range(1, run.epochs + 1):
+    ended = False
+    for epoch in range(run.done + 1, run.epochs + 1):
         try:
             yield from run.epoch(epoch, stop)
         except (FloatingPointError, MemoryError, RuntimeError) as error:
@@ -187,10 +185,16 @@ def train(
             if run.best is None:
                 raise JobError(reason) from error
             yield Warned(f"{reason} What was learnt before is kept.")
+            ended = True
             break
-        if run.finished() or (stop is not None and stop.is_set()):
+        ended = stop is not None and stop.is_set()
+        if partial is not None and not ended:  # an epoch that was cut short is done again
+            yield from partial.put_away(run)
+        if ended or run.finished():
             break
     model = run.result()
+    if partial is not None:
+        partial.whole = not ended
     if not model.card.best_epoch:
         yield Warned(NO_BETTER)
     return model
@@ -207,6 +211,7 @@ class _Run:
     steps: Iterator[Tensor]
     clock: float = field(default_factory=time.monotonic)
     step: int = 0
+    done: int = 0  # epochs
     best: PickerModel | None = None
     highest: float = 0.0
 
@@ -223,7 +228,6 @@ class _Run:
         import torch
 
         from napari_topaz.model.devices import choose_device
-        from napari_topaz.model.general import is_general
         from napari_topaz.model.networks import build
         from napari_topaz.model.picker import ModelCard, PickerModel
         from napari_topaz.model.sampling import Regions
@@ -263,21 +267,9 @@ class _Run:
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))
         run.steps = train_steps(classifier, regions, settings, prior, run.progress)
         # The general model is nobody's: a handful of held-out labels must not prefer it to what was learnt.
-        if start is not None and training_set.held_out and not is_general(start):
+        if start is not None and training_set.held_out and not start.is_general:
             run.highest, run.best = run.validate(run.model).average_precision, run.model.snapshot()
         return run
-
-    def warnings(self) -> Iterator[Event]:
-        if self.training_set.assumed:
-            yield Warned(
-                f"The expected number of particles per micrograph is not given; "
-                f"{self.training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area)."
-            )
-        if not self.training_set.held_out and self.settings.held_out > 0:
-            yield Warned(
-                "No labels are held out to choose the best epoch, as that would take more than a third of "
-                "them; label some particles on three micrographs or more."
-            )
 
     def progress(self, step: int) -> float:
         """Fraction of the training that is done, by steps or by time."""
@@ -310,6 +302,7 @@ class _Run:
 
         validation = self.validate(self.model)
         held_out = validation.average_precision if self.training_set.held_out else None
+        self.done = epoch
         # Later epochs, at a smaller rate, are better unless the labels, a noisy judge, clearly say otherwise.
         self.highest = max(self.highest, held_out or 0.0)
         kept = held_out is None or held_out >= self.highest - validation.standard_error

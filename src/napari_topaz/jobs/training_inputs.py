@@ -13,9 +13,9 @@ from napari_topaz.events import JobError, Warned
 from napari_topaz.numerics.deviations import box_deviations, deviations_at
 from napari_topaz.numerics.refinement import average_edge, boxes_at, particle_average
 from napari_topaz.picks import Picks
-from napari_topaz.preprocess import Prepared
-from napari_topaz.settings import NetworkSettings, TrainSettings
-from napari_topaz.training_set import Ticks, TrainingSet
+from napari_topaz.preprocess import Prepared, downsampling
+from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import ASSUMED_COVERAGE, Ticks, TrainingSet
 
 if TYPE_CHECKING:
     from napari_topaz.model.networks import Classifier
@@ -35,6 +35,33 @@ def without_labels(
     if names:
         which = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         yield Warned(f"All particles of {which} are said to be labelled, but there is no label: no particle.")
+
+
+def doubts(training_set: TrainingSet, settings: TrainSettings) -> Iterator[Warned]:
+    """Say what had to be assumed, or left out."""
+    if training_set.assumed:
+        yield Warned(
+            f"The expected number of particles per micrograph is not given; "
+            f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area)."
+        )
+    if not training_set.held_out and settings.held_out > 0:
+        yield Warned(
+            "No labels are held out to choose the best epoch, as that would take more than a third of "
+            "them; label some particles on three micrographs or more."
+        )
+
+
+def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
+    """Diameter of the particle in preprocessed pixels."""
+    if preprocess.diameter is None:
+        raise ValueError("The particle's diameter in Å is not given.")
+    if preprocess.downsample is None:
+        return (
+            preprocess.diameter / (prepared.pixel_size or 1.0) / downsampling(preprocess, prepared.pixel_size)
+        )
+    if not prepared.pixel_size:
+        raise ValueError(f"The pixel size of {prepared.name} is not known; give --pixel-size.")
+    return preprocess.diameter / prepared.pixel_size / prepared.step_yx[0]
 
 
 #: Epochs where they are not given: as the square root of the number of labels.

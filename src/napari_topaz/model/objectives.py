@@ -118,13 +118,14 @@ class MovingMean:
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
-        self._mean: Tensor | None = None
+        #: So far; None before the first minibatch.
+        self.mean: Tensor | None = None
 
     def update(self, mean: Tensor) -> Tensor:
         """Return the average so far, with the gradient of this minibatch's `mean`."""
         now = mean.detach()
-        self._mean = now if self._mean is None else self._decay * self._mean + (1 - self._decay) * now
-        return self._mean + (mean - now)
+        self.mean = now if self.mean is None else self._decay * self.mean + (1 - self._decay) * now
+        return self.mean + (mean - now)
 
 
 def ge_kl(

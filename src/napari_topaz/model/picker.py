@@ -26,6 +26,10 @@ from napari_topaz.settings.fitted import FittedPreprocess
 
 #: Key of the card in the metadata of a model file.
 CARD_KEY = "napari_topaz"
+#: Tensors whose names begin so may lie beside a model's own (:mod:`napari_topaz.jobs.training_files`).
+BESIDE = "state."
+#: What the card of the package's general model has as its origin.
+GENERAL = "the general model"
 
 
 class ModelFileError(ValueError):
@@ -121,6 +125,15 @@ class PickerModel:
         return self.card.preprocess.diameter is not None
 
     @property
+    def is_general(self) -> bool:
+        """Whether it is the general model of the package, which has learnt from no label of anybody.
+
+        The card says so, whatever the file is called and whether it knows a diameter by now: a session or
+        *Save model* may have written it.
+        """
+        return self.card.labels == 0 and self.card.pretrained == GENERAL
+
+    @property
     def calibrated(self) -> bool:
         """Whether sigmoid(score) is the probability that a pick is a particle."""
         return self.card.expected_precision is not None
@@ -189,15 +202,16 @@ class PickerModel:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to other processes as weights and card, and arrive on the CPU."""
-        return _rebuilt, (self.card, save(self._tensors()), self.name)
+        return _rebuilt, (self.card, save(self.tensors()), self.name)
 
-    def _tensors(self) -> dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the weights by name, on the CPU."""
         return {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file, whole or not at all; the card is in its metadata."""
         path = Path(path)
-        data = save(self._tensors(), {CARD_KEY: self.card.model_dump_json()})
+        data = save(self.tensors(), {CARD_KEY: self.card.model_dump_json()})
         with replace_file(path) as temporary:
             temporary.write_bytes(data)
         return path
@@ -217,7 +231,8 @@ class PickerModel:
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
                 text = (file.metadata() or {}).get(CARD_KEY)
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                own = [key for key in file.keys() if not key.startswith(BESIDE)]  # noqa: SIM118
+                tensors = {key: file.get_tensor(key) for key in own}
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelFileError(
                 f"{path} is not a model file (safetensors) or is damaged; train a model with "

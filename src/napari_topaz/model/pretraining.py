@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_topaz.model.interruption import restore_state, state_of
 from napari_topaz.model.networks import Classifier
 from napari_topaz.model.objectives import cvir
 from napari_topaz.model.sampling import Regions
@@ -64,29 +65,16 @@ class Pretraining:
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that the next step depends on, by name, on the CPU."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for number, moments in self._optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-        tensors["generator"] = self._generator.get_state()
-        tensors["done"] = torch.tensor(self.done)
-        return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        tensors = state_of({"network": self.network}, self._optimiser, self._generator)
+        return tensors | {"done": torch.tensor(self.done)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go back to a :meth:`state`.
 
         Raises
         ------
-        KeyError, RuntimeError
+        KeyError, RuntimeError, TypeError
             Where it is that of another network.
         """
-        of_network = {k[len("network.") :]: v for k, v in tensors.items() if k.startswith("network.")}
-        self.network.load_state_dict(of_network)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimiser."):
-                _, number, name = key.split(".")
-                moments.setdefault(int(number), {})[name] = value.clone()
-        groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self._generator.set_state(tensors["generator"])
+        restore_state(tensors, {"network": self.network}, self._optimiser, self._generator)
         self.done = int(tensors["done"])

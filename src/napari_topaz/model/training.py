@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
 from napari_topaz.model.autoencoder import decoder, reconstruction_loss
+from napari_topaz.model.interruption import restore_state, state_of
 from napari_topaz.model.networks import Classifier
 from napari_topaz.model.objectives import INDEPENDENT, WHOLE_SAMPLE, WITH_SLACK, MovingMean, by_name
 from napari_topaz.model.sampling import (
@@ -182,7 +182,17 @@ class Loss:
 
     def parameters(self) -> list[nn.Parameter]:
         """Weights beside the network's that are trained with it."""
-        return list(self._decoder.parameters()) if self._decoder is not None else []
+        return [p for module in self.modules().values() for p in module.parameters()]
+
+    def modules(self) -> dict[str, nn.Module]:
+        """What is trained beside the network, by name."""
+        return {} if self._decoder is None else {"decoder": self._decoder}
+
+    @property
+    def moving(self) -> MovingMean | None:
+        """What the objective remembers of earlier minibatches; None where that is nothing."""
+        found = self._options.get("moving")
+        return found if isinstance(found, MovingMean) else None
 
     def __call__(self, batch: Minibatch, generator: torch.Generator) -> Tensor:
         """Loss of a minibatch, a scalar."""
@@ -200,13 +210,80 @@ class Loss:
         return loss + self._gamma * drawn
 
 
+class Steps(Iterator[Tensor]):
+    """Training steps without end; made by :func:`train_steps`, begun when the first is taken."""
+
+    def __init__(
+        self,
+        network: Classifier,
+        regions: Regions,
+        settings: TrainSettings,
+        prior: float,
+        progress: Callable[[int], float],
+    ) -> None:
+        self._network, self._regions, self._settings = network, regions, settings
+        self._prior, self._progress = prior, progress
+        self._draw = drawing_of(settings)
+        #: Number of steps taken.
+        self.taken = 0
+
+    @cached_property
+    def _tools(self) -> tuple[Loss, torch.optim.Optimizer, torch.Generator]:
+        # Else cuDNN takes convolutions whose sums differ from run to run: one seed would give many models.
+        torch.backends.cudnn.deterministic = True
+        network, settings = self._network, self._settings
+        generator = torch.Generator(self._regions.pixels.device).manual_seed(settings.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            loss_of = Loss(network, settings, self._prior, len(self._regions.positives))
+        trained = [*network.parameters(), *loss_of.parameters()]
+        rate, decay = settings.learning_rate, settings.weight_decay
+        optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return loss_of, optimiser, generator
+
+    def __next__(self) -> Tensor:
+        loss_of, optimiser, generator = self._tools
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(self._settings, self._progress(self.taken), self.taken)
+        self._network.train()
+        loss = loss_of(self._draw(self._regions, self._network, generator), generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        self.taken += 1
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that the next step depends on, by name, on the CPU."""
+        loss_of, optimiser, generator = self._tools
+        tensors = state_of({"network": self._network, **loss_of.modules()}, optimiser, generator)
+        if loss_of.moving is not None and loss_of.moving.mean is not None:
+            tensors["moving"] = loss_of.moving.mean.cpu()
+        return tensors | {"taken": torch.tensor(self.taken)}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a :meth:`state` of the same training.
+
+        Raises
+        ------
+        KeyError, RuntimeError, TypeError
+            Where it is that of another one, or of another kind of device.
+        """
+        loss_of, optimiser, generator = self._tools
+        restore_state(tensors, {"network": self._network, **loss_of.modules()}, optimiser, generator)
+        if loss_of.moving is not None and "moving" in tensors:
+            loss_of.moving.mean = tensors["moving"].to(self._regions.pixels.device)
+        self.taken = int(tensors["taken"])
+
+
 def train_steps(
     network: Classifier,
     regions: Regions,
     settings: TrainSettings,
     prior: float,
     progress: Callable[[int], float],
-) -> Iterator[Tensor]:
+) -> Steps:
     """Take training steps until the caller stops asking.
 
     Parameters
@@ -222,28 +299,9 @@ def train_steps(
     progress : callable
         Fraction of the training that is finished, given the number of steps taken.
 
-    Yields
-    ------
-    Tensor
-        The loss of each step, a scalar still on the device.
+    Returns
+    -------
+    Steps
+        An iterator of the loss of each step, a scalar still on the device.
     """
-    device = regions.pixels.device
-    # Else cuDNN takes convolutions whose sums differ from run to run: one seed would give many models.
-    torch.backends.cudnn.deterministic = True
-    generator = torch.Generator(device).manual_seed(settings.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        loss_of = Loss(network, settings, prior, len(regions.positives))
-    draw = drawing_of(settings)
-    trained = [*network.parameters(), *loss_of.parameters()]
-    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for step in count():
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, progress(step), step)
-        network.train()
-        loss = loss_of(draw(regions, network, generator), generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        yield loss.detach()
+    return Steps(network, regions, settings, prior, progress)
