@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from napari_topaz.cli import main
+from napari_topaz.events import JobError, Started
+from napari_topaz.training_set import Ticks
 from worlds import World, make_world
 
 TINY = ("--diameter", 64, "--particle-pixels", 16, "--epochs", 1, "--steps", 3, "--width", 3)
@@ -35,6 +37,9 @@ def call(capfd: pytest.CaptureFixture[str]):
         (("count",), "--diameter is missing"),
         (("count", *TINY, "--expected", 10, "--prior", 0.1), "say the same thing"),
         (("count", *TINY, "--estimate-expected"), "--estimate-expected is an option of train"),
+        (("count", *TINY, "--exclude", "mic_9"), "--exclude names 'mic_9'"),
+        (("count", *TINY, "--complete", "mic_0", "--empty", "mic_0"), "--complete and --empty"),
+        (("cross-validate", *TINY, "--vary", "expected=1,2", "--exclude", "mic_0", "mic_1"), "leaves no"),
         (("cross-validate", *TINY, "--vary", "expected"), "must be an option and its values"),
         (("cross-validate", *TINY, "--vary", "expected="), "must be an option and its values"),
     ],
@@ -93,3 +98,26 @@ def test_cross_validate_goes_on_in_its_folder(call, world: World, tmp_path: Path
     code, _, err = call(*words, "--vary", "expected=10,20", "--folds", 2, "--seed", 5)
     assert code == 1
     assert "settings; give another folder" in err
+
+
+@pytest.mark.parametrize("command", ["count", "cross-validate"])
+def test_what_is_said_about_micrographs_reaches_the_job(
+    call, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    from napari_topaz.jobs import cross_validate, prior
+
+    seen: list[tuple[list[str], Ticks]] = []
+
+    def job(files, *args, ticks, **how):
+        seen.append(([f.name for f in files], ticks))
+        yield Started("x", 1)
+        raise JobError("Enough.")
+
+    monkeypatch.setattr(prior, "estimate_expected", job)
+    monkeypatch.setattr(cross_validate, "cross_validate", job)
+    more = ("--output", tmp_path / "cv", "--vary", "expected=1,2") if command == "cross-validate" else ()
+    three = make_world(tmp_path / "three", 3)
+    words = (command, three.folder, "--picks", three.labels, *TINY, *more, "--quiet")
+    code, _, err = call(*words, "--exclude", "mic_0", "--complete", "mic_1", "--empty", "mic_2")
+    assert (code, "Enough." in err) == (1, True)
+    assert seen == [(["mic_1", "mic_2"], Ticks(frozenset({"mic_1"}), frozenset({"mic_2"})))]

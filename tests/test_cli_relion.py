@@ -12,11 +12,13 @@ import starfile
 
 from napari_topaz.cli.relion import main_pick, main_train, our_tokens
 from napari_topaz.files import read_picks, write_mrc, write_picks
+from napari_topaz.files.masks import write_mask
 from napari_topaz.files.relion import ABORT_NOW, ABORTED, FAILURE, SUCCESS
 from napari_topaz.files.star import star_text
 from napari_topaz.jobs.relion import Abortable
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
-from worlds import DIAMETER, PIXEL_SIZE, drawn
+from worlds import DIAMETER, PIXEL_SIZE, SHAPE, drawn
 
 JOB = "External/job006/"
 MICS = "CtfFind/job003/micrographs_ctf.star"
@@ -122,6 +124,26 @@ def test_train_pick_and_continue(project: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
+def test_masks_hold_for_train_and_pick(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The left half of the first micrograph is hidden; another mask is another job."""
+    (project / "masks").mkdir()
+    left = Mask((np.array([(-1, -1), (-1, SHAPE[1] / 2), (SHAPE[0], SHAPE[1] / 2), (SHAPE[0], -1)]),))
+    write_mask(project / "masks", "mic_0", left)
+    assert train("--masks", "masks") == 0, capsys.readouterr().err
+    from napari_topaz.jobs.pick import load_model
+
+    assert load_model(project / JOB / "model.safetensors").card.labels < 30
+    assert pick("--masks", "masks") == 0, capsys.readouterr().err
+    found = read_picks(project / "External/job007/autopick.star")
+    assert not left.covers(found["mic_0"].yx, SHAPE).any()
+    assert left.covers(found["mic_1"].yx, SHAPE).any()
+    capsys.readouterr()
+    write_mask(project / "masks", "mic_1", left)
+    assert pick("--masks", "masks") == 1
+    assert "were made with another masks" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_abort(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_topaz.cli import relion
 
@@ -162,6 +184,7 @@ def failed(code: int, expected: int, reason: str, capsys: pytest.CaptureFixture[
 @pytest.mark.usefixtures("project")
 def test_failures_leave_their_mark(capsys: pytest.CaptureFixture[str]) -> None:
     failed(train("--nonsense", "1"), 2, "Unknown option", capsys)
+    failed(train("--masks", "nowhere"), 1, "nowhere does not exist", capsys)
     failed(train(epochs=0), 2, "--epochs should be greater than or equal to 1", capsys)
     failed(train(coords="nowhere.star"), 1, "nowhere.star does not exist; check the path.", capsys)
     Path(MICS).write_text("data_micrographs\nloop_\n_rlnMicrographName #1\nMovies/a.mrc\n")

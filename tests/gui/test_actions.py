@@ -17,6 +17,7 @@ from napari_topaz.gui import tasks
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.display import DisplaySettings, picture_of
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.session import session_of
 from napari_topaz.picks import Picks
 from napari_topaz.score_map import ScoreMap
@@ -51,7 +52,7 @@ def bench(qtbot: QtBot) -> Bench:
 
 def some_model(best_epoch: int = 1) -> Any:
     card = SimpleNamespace(threshold=0.0, history=(), best_epoch=best_epoch)
-    return SimpleNamespace(card=card, knows_preprocessing=True, calibrated=False)
+    return SimpleNamespace(card=card, knows_preprocessing=True, is_general=False, calibrated=False)
 
 
 @pytest.mark.parametrize(("ending", "says"), [("The memory is full.", "full"), (None, "Training is done")])
@@ -68,7 +69,7 @@ def test_why_a_training_ended_early_is_not_overwritten(
             yield Warned(ending)
         return model
 
-    monkeypatch.setattr(tasks, "training", train)
+    monkeypatch.setattr(Learning, "training", train)
     bench.actions.train()
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert says in bench.bar.message

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QWidget
 
 from napari_topaz.events import JobError, Started
 from napari_topaz.gui import expecting as module
-from napari_topaz.gui import tasks
 from napari_topaz.gui.expecting import Expecting
 from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import session_of
 from napari_topaz.jobs.preparing import PreparedCache
@@ -63,10 +63,11 @@ def finishing(result: Any, asked: list[Any]) -> Any:
 def test_an_estimate_goes_into_the_form(qtbot: QtBot, bench: Bench, monkeypatch) -> None:
     found = SimpleNamespace(expected=123.456, low=101.0, high=150.0, labels=40, micrographs=8)
     asked: list[Any] = []
-    monkeypatch.setattr(tasks, "estimating", finishing(found, asked))
+    monkeypatch.setattr(Learning, "estimating", finishing(found, asked))
     bench.row.estimate_button.click()
     qtbot.waitUntil(lambda: bench.bar.running is None)
-    assert asked[0][0] == bench.workspace.sources
+    learning, labels, _ = asked[0]
+    assert (learning.sources, labels) == (bench.workspace.sources, bench.workspace.all_labels)
     train = bench.workspace.options.train
     assert (train.expected, train.prior, train.steps) == (123, None, 7)
     assert "About 123 particles per micrograph (101 to 150), from 40 labels" in bench.bar.message
@@ -77,7 +78,7 @@ def test_a_failed_estimate_changes_nothing(qtbot: QtBot, bench: Bench, monkeypat
         yield Started("Estimating", 1)
         raise JobError("Labels on two micrographs or more are needed.")
 
-    monkeypatch.setattr(tasks, "estimating", task)
+    monkeypatch.setattr(Learning, "estimating", task)
     bench.row.estimate_button.click()
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert bench.workspace.options.train.expected == 100
@@ -100,12 +101,12 @@ def test_the_winner_is_offered(
     found = SimpleNamespace(choice=choice, as_good=(50.0,), plot=tmp_path / "p.png", table=tmp_path / "t.csv")
     shown: list[Path] = []
     asked: list[Any] = []
-    monkeypatch.setattr(tasks, "comparing_numbers", finishing(found, asked))
+    monkeypatch.setattr(Learning, "comparing", finishing(found, asked))
     monkeypatch.setattr(module, "picture_window", lambda path, parent: shown.append(path))
     monkeypatch.setattr(module.dialogs, "ask_comparison_folder", lambda parent: tmp_path)
     bench.row.compare_button.click()
     qtbot.waitUntil(lambda: bench.bar.running is None)
-    assert asked[0][3] == tmp_path
+    assert asked[0][2] == tmp_path
     assert shown == [found.plot]
     assert says in bench.bar.message
     assert bench.workspace.options.train.expected == 100
@@ -131,7 +132,7 @@ def test_a_reason_disables_both(bench: Bench) -> None:
 
 
 def test_a_comparison_needs_a_number_to_go_round(tmp_path: Path) -> None:
-    job = tasks.comparing_numbers([], {}, Options(), tmp_path, threading.Event(), PreparedCache())
+    job = Learning([], Options(), PreparedCache()).comparing({}, tmp_path, threading.Event())
     with pytest.raises(JobError, match="expected number"):
         next(job)
 
@@ -149,5 +150,5 @@ def test_half_once_and_twice_the_number_are_compared(tmp_path: Path, monkeypatch
     options = replace(
         Options(), preprocess=PreprocessSettings(diameter=40), train=TrainSettings(expected=90, steps=3)
     )
-    list(tasks.comparing_numbers([], {}, options, tmp_path, threading.Event(), PreparedCache()))
+    list(Learning([], options, PreparedCache()).comparing({}, tmp_path, threading.Event()))
     assert seen == [(tmp_path, [45, 90, 180], 3, "auto")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from napari_topaz.gui import gallery_tiles
 from napari_topaz.gui.gallery import ParticleGallery
 from napari_topaz.gui.gallery_average import average, grey
 from napari_topaz.gui.gallery_view import GAP
+from napari_topaz.gui.looks import PALETTES
 from napari_topaz.gui.session import session_of
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PreprocessSettings
@@ -302,3 +304,43 @@ def test_wide_and_high(bench: Bench) -> None:
 
 def _xy(point: QPoint) -> tuple[int, int]:
     return point.x(), point.y()
+
+
+def grabbed(bench: Bench, row: int, dx: int, dy: int) -> str:
+    """The colour of a pixel of a tile, as it is painted."""
+    corner = bench.view.place(row).topLeft()
+    return bench.view.viewport().grab().toImage().pixelColor(corner.x() + dx, corner.y() + dy).name()
+
+
+def test_tiles_and_averages_are_inverted_with_the_picture(bench: Bench) -> None:
+    before = [bench.gallery._look(k).pixels for k in range(12)]
+    bench.gallery._average()
+    plain = bench.gallery.averages.plain.pixmap().toImage()
+    display = bench.workspace.options.display.model_copy(update={"invert": True})
+    bench.workspace.change(display=display)
+    after = [bench.gallery._look(k).pixels for k in range(12)]
+    assert all(np.array_equal(255 - a, b) for a, b in zip(before, after, strict=True))
+    bench.qtbot.waitUntil(lambda: bench.gallery.averages.plain.pixmap().toImage() != plain)
+    inverted = bench.gallery.averages.plain.pixmap().toImage()
+    middle = plain.width() // 2
+    greys = [image.pixelColor(middle, middle).red() for image in (plain, inverted)]
+    assert greys[0] == pytest.approx(255 - greys[1], abs=3)
+
+
+def test_frames_have_the_colours_that_she_prefers(bench: Bench) -> None:
+    bench.click(0)
+    assert grabbed(bench, 0, 1, 30) == PALETTES["yellow, red, blue"].not_particle
+    preferences = bench.session.preferences
+    preferences._pages = SimpleNamespace(looks=SimpleNamespace(colours="white, orange, blue"))
+    preferences.changed.emit()
+    assert grabbed(bench, 0, 1, 30) == PALETTES["white, orange, blue"].not_particle
+    later = ParticleGallery(bench.viewer)
+    bench.qtbot.addWidget(later)
+    assert later.view._colours == PALETTES["white, orange, blue"]
+
+
+def test_a_gallery_that_is_gone_listens_to_nothing(bench: Bench) -> None:
+    signals = bench.workspace.options_changed, bench.session.preferences.changed
+    before = [len(signal) for signal in signals]
+    bench.gallery.destroyed.emit()
+    assert [len(signal) for signal in signals] == [before[0] - 1, before[1] - 1]

@@ -216,16 +216,16 @@ def test_it_gives_way_to_suggestions_and_to_a_model_never_the_other_way_round(
 
 
 def test_corrections_and_train_replace_it(qtbot: QtBot, dock: ParticlePicker, monkeypatch) -> None:
-    from napari_topaz.gui import tasks
+    from napari_topaz.gui.learning import Learning
 
     starts = []
 
-    def training(sources, labels, options, stop, cache, start=None, ticks=None, masks=None):
+    def training(learning, labels, stop, start=None):
         starts.append(start)
         yield from ()
         return dock.workspace.model.with_card(labels=3, preprocess=PreprocessSettings(diameter=DIAMETER))
 
-    monkeypatch.setattr(tasks, "training", training)
+    monkeypatch.setattr(Learning, "training", training)
     give_lengths(dock)
     guess(qtbot, dock)
     dock.workspace.label("mic_0", [[60, 60], [60, 120], [60, 180]], Kind.PARTICLE)

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_topaz.gui.general import GENERAL
 from napari_topaz.gui.guide import ENOUGH_LABELS, guide
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind, Picks
@@ -41,7 +40,9 @@ def test_from_nothing_to_saved() -> None:
     steps.append(guide(workspace, None))
     assert (steps[-1].next_step, steps[-1].emphasis) == ("Press Train.", "train")
     workspace.set_model(
-        SimpleNamespace(card=SimpleNamespace(threshold=0.0), knows_preprocessing=True, calibrated=False)
+        SimpleNamespace(
+            card=SimpleNamespace(threshold=0.0), knows_preprocessing=True, is_general=False, calibrated=False
+        )
     )
     steps.append(guide(workspace, None))
     assert (steps[-1].emphasis, steps[-1].pick, steps[-1].save_model) == ("pick", None, None)
@@ -56,9 +57,9 @@ def test_from_nothing_to_saved() -> None:
     assert len({step.next_step for step in steps}) == len(steps)
 
 
-def guess_model(**card: object) -> SimpleNamespace:
-    entries = {"threshold": 0.0, "labels": 0, "pretrained": GENERAL} | card
-    return SimpleNamespace(card=SimpleNamespace(**entries), knows_preprocessing=False)
+def guess_model(*, is_general: bool = True) -> SimpleNamespace:
+    card = SimpleNamespace(threshold=0.0)
+    return SimpleNamespace(card=card, knows_preprocessing=False, is_general=is_general)
 
 
 def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) -> None:
@@ -75,12 +76,16 @@ def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) ->
         workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
     assert "and save." in guide(workspace, None).next_step
     workspace.mark_saved(Path("picks.star"), workspace.changes)
-    assert "picks.star" in guide(workspace, None).next_step
+    assert "still a guess. Saved to picks.star" in guide(workspace, None).next_step
     workspace.label("a", spread(ENOUGH_LABELS - 1), Kind.PARTICLE)
-    assert "Click 1 more particle," in guide(workspace, None).next_step
+    assert "still a guess. Click 1 more particle," in guide(workspace, None).next_step
+    assert "guess" not in guide(workspace, "Training").next_step
+    workspace.set_candidates("a", Picks([[200, 200]], [1.0]), suggested=0.0)
+    assert "guess" not in guide(workspace, None).next_step, "those are of a reference picker"
+    workspace.set_candidates("a", Picks([[200, 200]], [1.0]))
     workspace.label("b", spread(1), Kind.PARTICLE)
     assert guide(workspace, None).emphasis == "train"
-    workspace.set_model(guess_model(labels=10))
+    workspace.set_model(guess_model(is_general=False))
     assert not guide(workspace, None).guessed
     assert "better" in (guide(workspace, None).guess or "")
 

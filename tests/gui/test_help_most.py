@@ -84,6 +84,7 @@ def test_answers_become_labels_and_the_next_question_comes(bench: Bench) -> None
     assert sorted(labelled) == sorted(given)
     assert bench.help_most.question is None
     assert "7 answers: 4 particles, 3 not" in bench.row.question.text()
+    assert "3 skipped: not asked again." in bench.row.question.text()
     assert bench.row.answers.isHidden()
 
 
@@ -104,6 +105,49 @@ def test_no_question_about_what_is_labelled(bench: Bench) -> None:
     bench.ask()
     places = {(q.name, q.y, q.x) for q in bench.help_most._questions}
     assert (asked.name, asked.y, asked.x) not in places
+
+
+def test_what_was_skipped_is_not_asked_again_until_nothing_else_is_left(bench: Bench) -> None:
+    asked = set()
+    for _ in range(30):
+        bench.ask()
+        while (question := bench.help_most.question) is not None:
+            place = (question.name, question.y, question.x)
+            assert place not in asked
+            asked.add(place)
+            bench.row.skip.click()
+        if "nothing else to ask" in bench.row.question.text():
+            break
+    assert len(asked) == sum(len(peaks(k)) for k in (0, 1)), "all candidates were asked about once"
+    assert not bench.workspace.all_labels
+    bench.ask()
+    assert len(bench.help_most._questions) == COUNT
+
+
+def test_skipped_questions_are_kept_in_the_session(bench: Bench, qtbot: QtBot) -> None:
+    bench.ask()
+    question = bench.help_most.question
+    changes = []
+    bench.session.skipped.changed.connect(lambda: changes.append(1))
+    bench.row.skip.click()
+    assert changes == [1]
+    saved = bench.session.keeper._extras.state()
+    assert saved["skipped questions"] == {"places": {question.name: [[question.y, question.x]]}}
+    later = Bench(qtbot)
+    assert later.session.keeper._extras.begin(saved) == []
+    here = Picks([[question.y + 1, question.x], [question.y, question.x + DIAMETER]], [1.0, 2.0])
+    left = later.session.skipped.others(question.name, here, 0.3 * DIAMETER)
+    assert left.yx.tolist() == [[question.y, question.x + DIAMETER]]
+    assert later.session.skipped.others("another", here, 0.3 * DIAMETER) is here
+    assert later.session.keeper._extras.begin({}) == [], "another folder"
+    assert not len(later.session.skipped)
+
+
+@pytest.mark.parametrize("wrong", [[[1, 2, 3]], [["x", 1]], "here", [[1, float("nan")]]])
+def test_a_file_that_somebody_edited_costs_a_notice(bench: Bench, wrong: object) -> None:
+    notices = bench.session.keeper._extras.begin({"skipped questions": {"places": {"a": wrong}}})
+    assert "skipped questions" in notices[0]
+    assert not len(bench.session.skipped)
 
 
 def test_another_folder_ends_the_questions(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from napari_topaz.events import EpochDone, JobError, Started, Warned  # noqa: E4
 from napari_topaz.files import find_micrographs  # noqa: E402
 from napari_topaz.gui import tasks  # noqa: E402
 from napari_topaz.gui.general import is_guess  # noqa: E402
+from napari_topaz.gui.learning import Learning  # noqa: E402
 from napari_topaz.gui.main import ParticlePicker  # noqa: E402
 from napari_topaz.gui.session import session_of  # noqa: E402
 from napari_topaz.jobs import live_run  # noqa: E402
@@ -64,7 +65,7 @@ class Pretended:
         self.warn: str | None = None
         self.error: Exception | None = None
 
-    def live(self, sources, options, newest, stop, cache, start=None, ticks=None, masks=None):
+    def live(self, learning, newest, stop, start=None):
         with self.crowd:
             self.starts.append(start)
             yield Started("Preparing micrographs", 1)
@@ -87,7 +88,7 @@ class Pretended:
             time.sleep(0.1)  # a round that was begun
             return model
 
-    def training(self, sources, labels, options, stop, cache, start=None, ticks=None, masks=None):
+    def training(self, learning, labels, stop, start=None):
         with self.crowd:
             yield Started("Training", 1)
             time.sleep(0.1)
@@ -123,8 +124,8 @@ def a_model(labels: int) -> PickerModel:
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Pretended:
     pretended = Pretended()
-    monkeypatch.setattr(tasks, "learning_live", pretended.live)
-    monkeypatch.setattr(tasks, "training", pretended.training)
+    monkeypatch.setattr(Learning, "live", lambda *how: pretended.live(*how))
+    monkeypatch.setattr(Learning, "training", lambda *how: pretended.training(*how))
     monkeypatch.setattr(tasks, "picking", pretended.picking)
     return pretended
 

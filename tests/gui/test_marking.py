@@ -171,7 +171,7 @@ def test_jobs_are_told(
 
     monkeypatch.setattr(tasks, "picking", picking)
     workspace.model = SimpleNamespace(
-        knows_preprocessing=True, calibrated=False, card=SimpleNamespace(threshold=0.0)
+        knows_preprocessing=True, is_general=False, calibrated=False, card=SimpleNamespace(threshold=0.0)
     )
     dock.actions_.pick_all()
     qtbot.waitUntil(lambda: bool(picked) and dock.job_bar.running is None, timeout=20_000)

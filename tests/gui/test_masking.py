@@ -14,12 +14,13 @@ from qtpy.QtWidgets import QWidget
 
 from napari_topaz.events import JobError, Started
 from napari_topaz.files import find_masks
-from napari_topaz.gui import dialogs, masking, tasks
+from napari_topaz.gui import dialogs, masking
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.display import DisplaySettings, picture_of
 from napari_topaz.gui.expecting import Expecting
 from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.mask_panel import MaskPanel
 from napari_topaz.gui.masking import Masking
 from napari_topaz.gui.session import session_of
@@ -185,8 +186,8 @@ def test_training_and_estimates_get_the_masks(qtbot: QtBot, bench: Bench, monkey
         yield Started("Training", 1)
         raise JobError("Enough.")
 
-    monkeypatch.setattr(tasks, "training", task)
-    monkeypatch.setattr(tasks, "estimating", task)
+    monkeypatch.setattr(Learning, "training", task)
+    monkeypatch.setattr(Learning, "estimating", task)
     bench.open()
     bench.book.put({"a": Mask((SQUARE,))})
     actions = Actions(bench.session, bench.bar, bench.dock)
@@ -194,4 +195,4 @@ def test_training_and_estimates_get_the_masks(qtbot: QtBot, bench: Bench, monkey
     for begin in (actions.train, expecting.estimate):
         begin()
         qtbot.waitUntil(lambda: bench.bar.running is None)
-    assert [args[-1] for args in asked] == [bench.book.all] * 2
+    assert [args[0].masks for args in asked] == [bench.book.all] * 2

@@ -54,7 +54,10 @@ class TestExpectedPrecision:
 
     def picked(self, workspace: Workspace, *, calibrated: bool = True, scores: tuple[float, ...]) -> None:
         model = SimpleNamespace(
-            card=SimpleNamespace(threshold=0.0), knows_preprocessing=True, calibrated=calibrated
+            card=SimpleNamespace(threshold=0.0),
+            knows_preprocessing=True,
+            is_general=False,
+            calibrated=calibrated,
         )
         workspace.set_model(model)
         yx = np.array([(60.0 + 30 * i, 200.0) for i in range(len(scores))], np.float32)

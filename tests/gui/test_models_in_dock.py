@@ -21,6 +21,7 @@ from napari_topaz.gui.actions import Actions  # noqa: E402
 from napari_topaz.gui.display import DisplaySettings, picture_of  # noqa: E402
 from napari_topaz.gui.guide import guide  # noqa: E402
 from napari_topaz.gui.job_bar import JobBar  # noqa: E402
+from napari_topaz.gui.learning import Learning  # noqa: E402
 from napari_topaz.gui.session import session_of  # noqa: E402
 from napari_topaz.gui.training_panel import TrainingPanel  # noqa: E402
 from napari_topaz.gui.workspace import Options, Workspace  # noqa: E402
@@ -122,12 +123,12 @@ def test_train_starts_from_the_present_model_where_that_is_wanted(
     qtbot.addWidget(bar)
     actions, model, seen = Actions(session, bar, bar), a_model(), []
 
-    def train(sources: Any, labels: Any, options: Any, stop: Any, cache: Any, start: Any, *more: Any):
+    def train(learning: Any, labels: Any, stop: Any, start: Any):
         yield Started("Training", 3)
         seen.append(start)
         return model
 
-    monkeypatch.setattr(tasks, "training", train)
+    monkeypatch.setattr(Learning, "training", train)
     session.workspace.set_model(model)
     actions.train(go_on=go_on)
     qtbot.waitUntil(lambda: bar.running is None)
@@ -149,9 +150,8 @@ def test_the_start_decides_network_and_preprocessing(
     labels = {n: Picks.labels(rng.uniform(40, 260, (6, 2))) for n in "ab"}
     train = TrainSettings(epochs=1, steps=1, expected=10)
     options = replace(with_diameter(64, clip=5), train=train, network=NetworkSettings(architecture="resnet8"))
-    job = tasks.training(
-        [micrograph("a", 1), micrograph("b", 2)], labels, options, threading.Event(), PreparedCache(), start
-    )
+    learning = Learning([micrograph("a", 1), micrograph("b", 2)], options, PreparedCache())
+    job = learning.training(labels, threading.Event(), start)
     model = None
     while model is None:
         try:

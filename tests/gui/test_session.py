@@ -24,7 +24,8 @@ from napari_topaz.events import EpochDone, Started
 from napari_topaz.files import session as session_files
 from napari_topaz.files.session import DESCRIPTION, LABELS, SESSION_FOLDER, read_session
 from napari_topaz.files.session_models import MODELS
-from napari_topaz.gui import dialogs, tasks
+from napari_topaz.gui import dialogs
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.options import Options, options_of, plain
 from napari_topaz.gui.sample_data import is_sample
@@ -316,7 +317,7 @@ def test_another_folder_while_something_runs(
         end.wait(5)
         return None
 
-    monkeypatch.setattr(tasks, "training", train)
+    monkeypatch.setattr(Learning, "training", train)
     dock = open_dock(qtbot, viewers, folder)
     click(dock, (50, 60))
     dock.job_bar.start("Training", lambda stop: train())
@@ -394,7 +395,7 @@ def test_a_training_that_is_cut_off_loses_its_last_epoch_at_most(
         going_on.wait(10)
         return models[0]
 
-    monkeypatch.setattr(tasks, "training", train)
+    monkeypatch.setattr(Learning, "training", train)
     dock = open_dock(qtbot, viewers, folder)
     click(dock, (50, 60))
     dock.actions_.train()

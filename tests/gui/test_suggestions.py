@@ -46,7 +46,9 @@ def test_suggestions_have_a_threshold_of_their_own(stage: Stage) -> None:
 def test_picks_of_a_model_take_the_place_of_suggestions(workspace: Workspace) -> None:
     workspace.set_candidates("a", FOUND, suggested=2.0)
     workspace.set_model(
-        SimpleNamespace(card=SimpleNamespace(threshold=4.0), knows_preprocessing=True, calibrated=False)
+        SimpleNamespace(
+            card=SimpleNamespace(threshold=4.0), knows_preprocessing=True, is_general=False, calibrated=False
+        )
     )
     assert workspace.suggested == {}
     assert workspace.threshold == 4.0

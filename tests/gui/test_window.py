@@ -24,6 +24,7 @@ from napari_topaz.files import read_picks, write_mrc
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs, tasks
 from napari_topaz.gui.form import NumberBox
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.session import session_of
 from napari_topaz.picks import Kind, Picks
@@ -168,7 +169,7 @@ def test_out_of_memory_leaves_the_dock_usable(
         yield Started("Training", 10)
         raise OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(tasks, "training", broken)
+    monkeypatch.setattr(Learning, "training", broken)
     press(qtbot, dock.training.button)
     qtbot.waitUntil(lambda: dock.job_bar.running is None)
     assert "out of memory" in dock.job_bar.message
@@ -194,7 +195,7 @@ def test_the_labels_layer_can_be_deleted_and_brought_back(
 
 
 def endless(stopped: list[bool]) -> Callable:
-    def job(sources, labels, options, stop, *more):
+    def job(learning, labels, stop, start):
         yield Started("Training", 1000)
         for step in range(1000):
             if stop.is_set():
@@ -211,7 +212,7 @@ def test_closing_the_dock_stops_the_job_and_reopening_it_finds_everything(
 ) -> None:
     ready(qtbot, dock, world, monkeypatch)
     stopped: list[bool] = []
-    monkeypatch.setattr(tasks, "training", endless(stopped))
+    monkeypatch.setattr(Learning, "training", endless(stopped))
     press(qtbot, dock.training.button)
     qtbot.waitUntil(lambda: len(dock.training._loss) > 2)
     viewer.window.remove_dock_widget(dock)
@@ -233,14 +234,14 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
     ready(qtbot, dock, world, monkeypatch)
     scored: list[str] = []
     card = SimpleNamespace(threshold=0.0, history=(), best_epoch=1, labels=6)
-    model = SimpleNamespace(card=card, knows_preprocessing=True, calibrated=False)
+    model = SimpleNamespace(card=card, knows_preprocessing=True, is_general=False, calibrated=False)
 
     def score(source, model, options, pixel_size, cache):
         scored.append(source.name)
         logits = np.zeros((8, 8), np.float32)
         return ScoreMap(source.name, logits, (64, 64), 1, (512, 512)), Picks([[5, 5]], [len(scored)])
 
-    def train(sources, labels, options, stop, *more):
+    def train(learning, labels, stop, start):
         yield Started("Training", 3)
         for epoch in (1, 2, 3):
             yield EpochDone(epoch, 3, epoch, 1.0, 0.5, True, 1.0, model)
@@ -248,7 +249,7 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
         return model
 
     monkeypatch.setattr(tasks, "scoring", score)
-    monkeypatch.setattr(tasks, "training", train)
+    monkeypatch.setattr(Learning, "training", train)
     press(qtbot, dock.training.button)
     qtbot.waitUntil(lambda: idle(dock) and len(scored) > 1)
     assert set(scored) == {"mic_0"}

@@ -24,7 +24,10 @@ RADIUS = DIAMETER / PIXEL_SIZE / 2
 
 def model(threshold: float = 0.0) -> SimpleNamespace:
     return SimpleNamespace(
-        card=SimpleNamespace(threshold=threshold), knows_preprocessing=True, calibrated=False
+        card=SimpleNamespace(threshold=threshold),
+        knows_preprocessing=True,
+        is_general=False,
+        calibrated=False,
     )
 
 

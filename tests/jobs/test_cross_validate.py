@@ -19,6 +19,7 @@ from napari_topaz.jobs.cross_validation_files import draw_comparison
 from napari_topaz.jobs.folds import UnseenPicks
 from napari_topaz.picks import Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import Ticks
 from worlds import DIAMETER, World, run
 
 PREPROCESS = PreprocessSettings(diameter=DIAMETER, particle_pixels=16)
@@ -38,6 +39,7 @@ class Trainings:
     def __call__(self, prepared, picks, fold, preprocess, settings, network, **how):
         yield Started(how["what"], 1)
         self.asked.append((settings.expected, tuple(sorted(fold))))
+        self.seen = [p.name for p in prepared], how["ticks"]
         if settings.expected == self.broken:
             raise JobError("Training diverged.")
         if len(self.asked) == self.stop_at:
@@ -117,6 +119,32 @@ def test_the_picture_is_in_the_order_of_numbers(tmp_path: Path, monkeypatch, val
         assert axes.get_lines()[0].get_linestyle() == line
         chosen = ticks.index(str(values[0]))
         assert axes.get_lines()[-1].get_xdata().tolist() == [chosen]
+
+
+def test_ticks_hold_for_every_training_and_belong_to_the_recipe(
+    world: World, tmp_path: Path, trainings: Trainings
+) -> None:
+    picks = {name: labels for name, labels in world.truth.items() if name != "mic_3"}
+    ticks = Ticks(complete=frozenset({"mic_0"}), empty=frozenset({"mic_3"}))
+    _, found = compared(world, tmp_path, trainings, picks=picks, ticks=ticks)
+    assert trainings.seen == ([f"mic_{k}" for k in range(4)], ticks)
+    folds = {fold for _, fold in trainings.asked}
+    assert folds == {("mic_0",), ("mic_1",), ("mic_2",)}
+    assert found.computed == 9
+    assert compared(world, tmp_path, trainings, picks=picks, ticks=ticks)[1].kept == 9
+    with pytest.raises(JobError, match="other ticks; give another folder"):
+        compared(world, tmp_path, trainings, picks=picks, ticks=Ticks(empty=frozenset({"mic_3"})))
+
+
+def test_a_hit_on_a_complete_micrograph_stands_for_itself() -> None:
+    """Two labels on an open micrograph that has ten particles, and three on a complete one."""
+    hits = np.array([True, True, False, True, True, True])
+    complete = np.array([False, True, True, True, True, False])
+    unseen = UnseenPicks(np.linspace(9, 0, 6), hits, 5, 2, complete, 3, 1)
+    particles, weights = unseen.standing_for(10.0)
+    assert (particles, weights.tolist()) == (13, [5, 1, 1, 1, 1, 5])
+    assert UnseenPicks(np.linspace(9, 0, 6), hits, 5, 2).standing_for(10.0) == (20, None)
+    assert unseen.standing_for(1.0)[0] == 5, "no fewer than the labels"
 
 
 def test_the_measure_does_not_follow_the_candidates_own_number(

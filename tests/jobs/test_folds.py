@@ -11,6 +11,7 @@ from napari_topaz.jobs.folds import count_labels, make_folds, pick_unseen
 from napari_topaz.jobs.preparing import prepare_source
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import Ticks
 from worlds import DIAMETER, World, run
 
 PREPROCESS = PreprocessSettings(diameter=DIAMETER, particle_pixels=16)
@@ -63,16 +64,21 @@ def test_a_fold_is_picked_by_a_model_that_has_not_seen_it(
     seen: list[str] = []
 
     def train(training_set, *args, **options):
-        seen.extend(i.prepared.name for i in training_set.training)
+        seen.extend((i.prepared.name, i.complete) for i in training_set.training)
         return (yield from real(training_set, *args, **options))
 
     real = module.train
     monkeypatch.setattr(module, "train", train)
     fold = frozenset({"mic_1", "mic_3"})
-    events, found = run(
-        pick_unseen(prepared, world.truth, fold, PREPROCESS, TINY, NARROW, what="Fold 1", device="cpu")
-    )
-    assert seen == ["mic_0", "mic_2"]
+    how = {"what": "Fold 1", "device": "cpu", "ticks": Ticks(complete=frozenset({"mic_0", "mic_1"}))}
+    events, found = run(pick_unseen(prepared, world.truth, fold, PREPROCESS, TINY, NARROW, **how))
+    assert seen == [("mic_0", True), ("mic_2", False)]
+    assert (found.complete_labels, found.complete_micrographs) == (10, 1)
+    assert found.complete is not None
+    first_on_other = int(np.flatnonzero(~found.complete)[0])
+    assert found.complete[:first_on_other].all()
+    assert not found.complete[first_on_other:].any()
+    assert found.scores[first_on_other] == found.scores[first_on_other:].max(), "each micrograph best first"
     assert [e.what for e in events if isinstance(e, Started)] == ["Fold 1"]
     assert not any(isinstance(e, EpochDone) for e in events)
     assert (found.labels, found.micrographs) == (20, 2)

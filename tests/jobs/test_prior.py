@@ -13,6 +13,7 @@ from napari_topaz.jobs.folds import UnseenPicks
 from napari_topaz.jobs.prior import estimate_expected
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import Ticks
 from worlds import DIAMETER, World, run
 
 PREPROCESS = PreprocessSettings(diameter=DIAMETER, particle_pixels=16)
@@ -27,11 +28,13 @@ class Trainings:
         self.stop = threading.Event()
         self.asked: list[TrainSettings] = []
         self.folds: list[frozenset[str]] = []
+        self.seen: list[tuple[list[str], Ticks]] = []
 
     def __call__(self, prepared, picks, fold, preprocess, settings, network, **how):
         yield Started(how["what"], 1)
         self.asked.append(settings)
         self.folds.append(fold)
+        self.seen.append(([p.name for p in prepared], how["ticks"]))
         if len(self.asked) > self.stop_after:
             self.stop.set()
         labels = sum(len(picks[n]) for n in fold)
@@ -73,6 +76,30 @@ def test_no_number_that_is_assumed_has_a_part_in_it(world: World, monkeypatch, g
         # As many as are labelled, so that none is presumed; no epoch is chosen; short.
         assert (asked.expected, asked.prior, asked.objective) == (10, None, "cvir")
         assert (asked.held_out, asked.epochs, asked.steps) == (0, 4, 50)
+
+
+def test_complete_and_empty_micrographs_are_learnt_from_but_not_counted(world: World, monkeypatch) -> None:
+    trainings = Trainings(60)
+    monkeypatch.setattr(module, "pick_unseen", trainings)
+    picks = {name: labels for name, labels in world.truth.items() if name != "mic_3"}
+    ticks = Ticks(complete=frozenset({"mic_2"}), empty=frozenset({"mic_3"}))
+    _, found = run(estimate_expected(world.files, picks, PREPROCESS, SETTINGS, ticks=ticks))
+    assert sorted(n for fold in trainings.folds for n in fold) == ["mic_0", "mic_1"]
+    assert trainings.seen == [([f"mic_{k}" for k in range(4)], ticks)] * 2
+    assert found.expected == pytest.approx(60, rel=0.1)
+    assert (found.labels, found.micrographs) == (20, 2)
+    # Of four micrographs two have the number, one has ten particles, and one none.
+    mean = (2 * found.expected + 10) / 4
+    assert found.prior == pytest.approx(mean * 29 / (120 * 160))
+
+
+def test_where_all_is_known_nothing_is_estimated(world: World, monkeypatch) -> None:
+    monkeypatch.setattr(module, "pick_unseen", None)
+    picks = {**world.truth, "mic_0": world.truth["mic_0"][:4]}
+    ticks = Ticks(complete=frozenset({"mic_0", "mic_1", "mic_2"}))
+    _, found = run(estimate_expected(world.files, picks, PREPROCESS, SETTINGS, ticks=ticks))
+    assert (found.expected, found.low, found.high) == (8, 8, 8)
+    assert (found.labels, found.micrographs) == (24, 3)
 
 
 @pytest.mark.parametrize("after", [0, 2])

@@ -187,19 +187,24 @@ def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) ->
     assert all(torch.equal(v, third[k]) for k, v in model.network.state_dict().items())
 
 
+@pytest.mark.parametrize("start", ["by itself", "restored", "her own"])
 def test_the_general_model_is_no_rival_of_what_was_learnt(
-    micrographs, monkeypatch: pytest.MonkeyPatch
+    micrographs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start: str
 ) -> None:
     from napari_topaz.jobs import train as module
     from napari_topaz.jobs.validation import Validation
+    from napari_topaz.model.general import general_model
 
+    path = tmp_path / "model_of_a_session.safetensors"
+    saved = general_model().with_card(labels=9 if start == "her own" else 0).save(path)
+    model = None if start == "by itself" else PickerModel.load(saved)
     # Were it judged, too, it would have the first value, and be kept.
-    values = iter([0.2, 0.9])
+    values = iter([0.9, 0.2] if start == "her own" else [0.2, 0.9])
     monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
     settings = TINY.model_copy(update={"epochs": 1, "steps": 1})
-    _, model = run_train(*micrographs, PREPROCESS, settings, network=NetworkSettings())
-    assert model.card.pretrained == "particles.safetensors"
-    assert model.card.best_epoch == 1
+    _, model = run_train(*micrographs, PREPROCESS, settings, network=NetworkSettings(), start=model)
+    assert model.card.pretrained == ("particles.safetensors" if start == "by itself" else path.name)
+    assert model.card.best_epoch == (0 if start == "her own" else 1)
     assert model.card.history[0].held_out == 0.2
 
 

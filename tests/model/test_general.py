@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from napari_topaz.jobs.warm_start import general_start, is_bright  # noqa: E402
-from napari_topaz.model.general import for_inverted, general_model, suits  # noqa: E402
+from napari_topaz.model.general import WEIGHTS, for_inverted, general_model, suits  # noqa: E402
+from napari_topaz.model.picker import PickerModel  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
 from napari_topaz.preprocess import Prepared  # noqa: E402
 from napari_topaz.settings import NetworkSettings, TrainSettings  # noqa: E402
@@ -32,6 +35,15 @@ def test_it_does_not_know_a_diameter() -> None:
     model = general_model()
     assert not model.knows_preprocessing
     assert model.card.network == NetworkSettings()
+
+
+def test_its_card_says_what_it_is_wherever_it_was_saved(tmp_path: Path) -> None:
+    saved = PickerModel.load(general_model().save(tmp_path / "guess_of_a_session.safetensors"))
+    assert general_model().is_general
+    assert saved.is_general
+    assert for_inverted(saved).is_general
+    assert not saved.with_card(labels=12).is_general
+    assert not saved.with_card(pretrained=WEIGHTS.name).is_general
 
 
 def test_its_negative_scores_the_negative_image_alike() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ from napari_topaz.cli.options import (
     of_preset,
 )
 from napari_topaz.cli.screen import Screen
+from napari_topaz.cli.whole_micrographs import TICKED, Ticking, ticks_of, without
 from napari_topaz.settings import PreprocessSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def count(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    ticked: Ticking = TICKED,
     masks: MaskOption = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
@@ -56,8 +59,8 @@ def count(
 
     Models that have not seen a micrograph pick it; where their scores are highest nearly all picks are
     particles, and the labels among them tell which fraction of all that is (best bin, Garg et al. 2021).
-    Labels must be a random sample of the particles, on two micrographs or more. Objective and expected
-    number of the training are not taken.
+    Labels must be a random sample of the particles, on two micrographs or more. Complete and empty
+    micrographs are learnt from, but not counted. Objective and expected number of the training are not taken.
     """
     from napari_topaz.files import find_micrographs
     from napari_topaz.jobs.prior import estimate_expected
@@ -66,9 +69,11 @@ def count(
     _refuse_impossible(preprocess, settings)
     screen = Screen(shown)
     files = find_micrographs(micrographs)
+    ticks = ticks_of(files, ticked)
     labels = labels_of(files, picks, screen)
-    hidden, how = masks_of(masks, files), (preprocess, settings, network)
-    job = estimate_expected(files, labels, *how, device=running.device, stop=screen.stop, masks=hidden)
+    estimate = partial(estimate_expected, without(files, ticked), labels, preprocess, settings, network)
+    hidden = masks_of(masks, files)
+    job = estimate(device=running.device, stop=screen.stop, masks=hidden, ticks=ticks)
     found = screen.drive(job)
     values = {
         "expected": found.expected,
@@ -102,6 +107,7 @@ def cross_validate(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    ticked: Ticking = TICKED,
     masks: MaskOption = None,
     running: Running = RUN,
     shown: Showing = SHOWN,
@@ -121,12 +127,13 @@ def cross_validate(
     option, values = _read_vary(vary)
     screen = Screen(shown)
     files = find_micrographs(micrographs)
+    ticks = ticks_of(files, ticked)
     labels = labels_of(files, picks, screen)
     found = screen.drive(
         job(
-            files, labels, preprocess, output, values, settings, network,
+            without(files, ticked), labels, preprocess, output, values, settings, network,
             option=option, folds=folds, overwrite=overwrite, device=running.device, stop=screen.stop,
-            masks=masks_of(masks, files),
+            masks=masks_of(masks, files), ticks=ticks,
         )
     )  # fmt: skip
     values_ = asdict(found) | {"seconds": screen.seconds}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from napari_topaz import __version__
 from napari_topaz.cli import DONE, FAILED, WRONG_CALL, refuse
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.help_texts import UnitFormatter
+from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     MEASURES,
     NETWORK,
@@ -75,39 +77,40 @@ def train(
     preprocess: Preprocess = PREPROCESS,
     settings: Training = TRAIN,
     network: Network = NETWORK,
+    masks: MaskOption = None,
     running: Running = RUN,
     pipeline_control: Control = None,
 ) -> None:
-    """Train a model on the coordinates of a picking job; writes model.safetensors into the job's folder."""
+    """Train a model on the coordinates of a picking job; writes model.safetensors into the job's folder.
+
+    RELION's "continue" goes on after the last epoch of a training that was killed.
+    """
     from napari_topaz.cli.learning import labels_of
     from napari_topaz.files.relion import MODEL, read_coordinates, read_micrograph_star, write_nodes
     from napari_topaz.jobs.pick import load_model
     from napari_topaz.jobs.train import train_on_files
+    from napari_topaz.jobs.training_files import PartialModel, partial_file, save_or_rescue
 
     preprocess, settings, network = of_preset(preset, preprocess, settings, network)
     start = load_model(pretrained, device="cpu") if pretrained else None
     if preprocess.diameter is None and not (start and start.knows_preprocessing):
         raise CallError("--diameter is missing: the particle's diameter in Å.")
     screen, stop = _begin(o, j)
+    target = o / "model.safetensors"
+    kept = PartialModel(partial_file(target), resume=True)
     micrographs = read_micrograph_star(in_mics)
     size = _pixel_size(micrographs, preprocess.pixel_size)
     preprocess = preprocess.model_copy(update={"pixel_size": size})
     with _progress():
         found = read_coordinates(in_coords, micrographs.files)
         labels = labels_of(micrographs.files, in_coords, screen, found)
-        job = train_on_files(
-            [f for f in micrographs.files if f.name in labels],
-            labels,
-            preprocess,
-            settings,
-            network,
-            device=running.device,
-            stop=stop,
-            start=start,
-        )
-        trained = _drive(screen, job, stop)
-    target = o / "model.safetensors"
-    trained.save(target)
+        files = [f for f in micrographs.files if f.name in labels]
+        learn = partial(train_on_files, files, labels, preprocess, settings, network, partial=kept)
+        hidden = masks_of(masks, files)
+        trained = _drive(screen, learn(device=running.device, stop=stop, start=start, masks=hidden), stop)
+    save_or_rescue(trained, target)
+    if kept.whole:
+        kept.remove()
     _end(stop, f"Wrote {target}: epoch {trained.card.best_epoch}, {screen.seconds:.0f} s.")
     write_nodes(o, [(target, MODEL)], Path())
 
@@ -120,6 +123,7 @@ def pick(
     j: Threads = 1,
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
+    masks: MaskOption = None,
     running: Running = RUN,
     pipeline_control: Control = None,
 ) -> None:
@@ -127,7 +131,7 @@ def pick(
 
     RELION's "continue" goes on with the micrographs that are not done.
     """
-    from napari_topaz.cli.images import digest_of_model, load_picker, refuse_impossible_lengths
+    from napari_topaz.cli.images import digest, digest_of_model, load_picker, refuse_impossible_lengths
     from napari_topaz.files.relion import read_micrograph_star
     from napari_topaz.jobs.pick import pick as job
     from napari_topaz.jobs.relion import JobFolder
@@ -139,7 +143,8 @@ def pick(
     micrographs = read_micrograph_star(in_mics)
     lengths = replace(lengths, pixel_size=_pixel_size(micrographs, lengths.pixel_size))
     files = {f.name: f for f in micrographs.files}
-    recipe = {"model": digest_of_model(model), **asdict(lengths), **settings.model_dump()}
+    hidden, of_masks = masks_of(masks, micrographs.files), {} if masks is None else {"masks": digest(masks)}
+    recipe = {"model": digest_of_model(model), **of_masks, **asdict(lengths), **settings.model_dump()}
     with _progress():
         picker = load_picker(model, lengths, running, ScaleSettings())
         results = open_output(JobFolder(o, "star", True, files, recipe=recipe), resume=True)
@@ -151,6 +156,7 @@ def pick(
             stop=stop,
             skip=results.done,
             write=results.write,
+            masks=hidden,
         )
         found = _drive(screen, work, stop)
         screen.drive(results.finish(complete=not screen.failed and not stop.is_set()))

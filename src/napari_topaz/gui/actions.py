@@ -13,6 +13,7 @@ from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
@@ -59,14 +60,12 @@ class Actions(QObject):
         """Learn from the labels; with `go_on` from the weights of the present model."""
         self._forget_threshold()
         self.training_began.emit()
-        workspace = self._workspace
-        sources, labels, options = workspace.decisions.in_use, workspace.all_labels, workspace.options
-        ticks, masks = workspace.decisions.ticks, self._session.masks.all
+        workspace, learning = self._workspace, Learning.of(self._session)
+        labels = workspace.all_labels
         start = workspace.model if go_on and not is_guess(workspace.model) else None
-        more = (self._session.prepared, start, ticks, masks)
         self._job_bar.start(
             "Training",
-            lambda stop: tasks.training(sources, labels, options, stop, *more),
+            lambda stop: learning.training(labels, stop, start),
             on_event=self._on_training,
             on_result=self._take_trained,
         )

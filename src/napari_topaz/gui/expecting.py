@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
-from napari_topaz.gui import dialogs, tasks
+from napari_topaz.gui import dialogs
 from napari_topaz.gui.expecting_row import ExpectingRow
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import picture_window
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.session import Session
 
 if TYPE_CHECKING:
@@ -32,25 +33,25 @@ class Expecting(QObject):
 
     def estimate(self) -> None:
         """Estimate the number from the labels."""
-        make = self._of_workspace(tasks.estimating)
-        self._job_bar.start("Estimating", make, on_result=self._take_estimate)
+        learning, labels = Learning.of(self._session), self._workspace.all_labels
+        self._job_bar.start(
+            "Estimating", lambda stop: learning.estimating(labels, stop), on_result=self._take_estimate
+        )
 
     def compare(self, folder: Path) -> None:
         """Compare numbers round the present one; results are kept in the folder."""
         self._row.offer(None)
-        make = self._of_workspace(tasks.comparing_numbers, folder)
-        self._job_bar.start("Comparing", make, on_result=self._show_comparison)
+        learning, labels = Learning.of(self._session), self._workspace.all_labels
+        self._job_bar.start(
+            "Comparing",
+            lambda stop: learning.comparing(labels, folder, stop),
+            on_result=self._show_comparison,
+        )
 
     def take(self, number: float) -> None:
         """Make a number the expected one; the form shows it and she can change it."""
         update = {"expected": number, "prior": None}
         self._workspace.change(train=self._workspace.options.train.model_copy(update=update))
-
-    def _of_workspace(self, task: Any, *more: object) -> Any:
-        """Return a task on copies of what there is now."""
-        workspace, cache, masks = self._workspace, self._session.prepared, self._session.masks.all
-        sources, labels, options = workspace.decisions.in_use, workspace.all_labels, workspace.options
-        return lambda stop: task(sources, labels, options, *more, stop, cache, masks)
 
     def _ask_compare(self) -> None:
         folder = dialogs.ask_comparison_folder(self._dock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QSlider, 
 from napari_topaz.gui.gallery_average import Averages
 from napari_topaz.gui.gallery_list import GalleryList
 from napari_topaz.gui.gallery_rows import ORDERS, Rows
-from napari_topaz.gui.gallery_tiles import TileCutter
+from napari_topaz.gui.gallery_tiles import Tile, TileCutter
 from napari_topaz.gui.gallery_view import LARGEST, SMALLEST, USUAL, GalleryView, TileLook
 from napari_topaz.gui.going import Going
 from napari_topaz.gui.opening import timer
+from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import session_of
 from napari_topaz.picks import Kind
 
@@ -48,7 +49,7 @@ class ParticleGallery(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         session = session_of(napari_viewer)
-        self.workspace = session.workspace
+        self.workspace, self._preferences = session.workspace, session.preferences
         self.going = Going(napari_viewer, session, self)
         self.list = GalleryList(self.workspace, self)
         self.cutter = TileCutter()
@@ -118,7 +119,14 @@ class ParticleGallery(QWidget):
         self.view.double_clicked.connect(self._on_double_click)
         self.view.visited.connect(self._visit)
         self.view.undone.connect(self.workspace.undo)
-        self.destroyed.connect(partial(_close, self.cutter.close))
+        links: list[tuple[Any, Callable[..., Any]]] = [
+            (self.workspace.options_changed, self._on_options),
+            (self._preferences.changed, self._show_palette),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        self.destroyed.connect(partial(_close, self.cutter.close, links))
+        self._show_palette()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
         """Put controls beside the tiles in a wide dock, below them in a high one."""
@@ -207,10 +215,23 @@ class ParticleGallery(QWidget):
         picks, key = self.list.rows.picks, self.list.key(row)
         score = float(picks.scores[row])
         text = "" if np.isnan(score) else f"{score:.1f}"
-        pixels = self.cutter.get(key)
+        pixels = self._tile(row)
         return TileLook(
             pixels, Kind(picks.kinds[row]), text, pixels is None and self.cutter.why_not(key) is not None
         )
+
+    def _tile(self, row: int) -> Tile | None:
+        """A tile as the picture is drawn: dark and bright change places where she inverts it."""
+        tile = self.cutter.get(self.list.key(row))
+        return 255 - tile if tile is not None and self.workspace.options.display.invert else tile
+
+    def _on_options(self, old: Options, new: Options) -> None:
+        if old.display.invert != new.display.invert:
+            self.view.viewport().update()
+            self._settle.start()
+
+    def _show_palette(self) -> None:
+        self.view.colour(self._preferences.palette)
 
     def _describe(self, row: int) -> str:
         picks, name = self.list.rows.picks, self.list.rows.name(row)
@@ -225,7 +246,7 @@ class ParticleGallery(QWidget):
         here = [r for r in self.view.in_view() if r < len(rows)]
         self._show_status(next(filter(None, (self.cutter.why_not(self.list.key(r)) for r in here)), None))
         good = [r for r in here if rows.picks.kinds[r] != Kind.NOT_PARTICLE]
-        tiles = [self.cutter.get(self.list.key(r)) for r in good]
+        tiles = [self._tile(r) for r in good]
         self.averages.show_tiles([tile for tile in tiles if tile is not None])
 
 
@@ -238,6 +259,8 @@ def _summary(rows: Rows) -> str:
     )
 
 
-def _close(close: Callable[[], None], *_: object) -> None:
-    """Stop cutting: the dock was destroyed."""
+def _close(close: Callable[[], None], links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
+    """Stop cutting, and listen to nothing any more: the dock was destroyed."""
     close()
+    for signal, slot in links:
+        signal.disconnect(slot)

@@ -38,7 +38,7 @@ class Averages(QWidget):
         layout.addWidget(title, 1)
 
     def show_tiles(self, tiles: Sequence[NDArray[np.uint8]]) -> None:
-        """Average these tiles; without any there are no pictures."""
+        """Average these tiles, as they are drawn; without any there are no pictures."""
         mean = average(tiles)
         for label, picture in ((self.plain, mean), (self.round, mean)):
             if picture is None:

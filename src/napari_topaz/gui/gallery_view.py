@@ -22,6 +22,7 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
 from napari_topaz.gui.looks import USUAL as COLOURS
+from napari_topaz.gui.looks import Palette
 from napari_topaz.picks import Kind
 
 #: Between tiles, px.
@@ -107,6 +108,7 @@ class GalleryView(QAbstractScrollArea):
         #: The tile that keys mean; None before the first one is chosen.
         self.cursor: int | None = None
         self._pressed: int | None = None
+        self._colours = COLOURS
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -126,6 +128,11 @@ class GalleryView(QAbstractScrollArea):
         self.size_ = size
         self._measure()
         self.verticalScrollBar().setValue(first // self.columns * self._cell)
+
+    def colour(self, palette: Palette) -> None:
+        """Frame labels in other colours."""
+        self._colours = palette
+        self.viewport().update()
 
     @property
     def columns(self) -> int:
@@ -202,7 +209,7 @@ class GalleryView(QAbstractScrollArea):
             painter.setPen(QColor("white"))
             painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, look.text)
         if look.kind != Kind.PICK:
-            painter.setPen(QPen(QColor(COLOURS.of(look.kind)), 3))
+            painter.setPen(QPen(QColor(self._colours.of(look.kind)), 3))
             painter.drawRect(place.adjusted(1, 1, -2, -2))
             if look.kind == Kind.NOT_PARTICLE:
                 painter.drawLine(place.topLeft(), place.bottomRight())

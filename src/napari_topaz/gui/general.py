@@ -11,15 +11,10 @@ from napari_topaz.preprocess import downsampling
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
-#: Stands in the card of a guess, so that a session knows it again, whatever its file is called.
-GENERAL = "the general model"
-
 
 def is_guess(model: PickerModel | None) -> bool:
-    """Whether a model is a first guess: it has learnt from no label, and does not know its particle."""
-    if model is None or model.knows_preprocessing:
-        return False
-    return model.card.labels == 0 and model.card.pretrained == GENERAL
+    """Whether a model is a first guess: the general one, which has learnt from no label."""
+    return model is not None and model.is_general
 
 
 def guessing(options: Options, pixel_size: float | None) -> Job[PickerModel]:
@@ -52,8 +47,7 @@ def guessing(options: Options, pixel_size: float | None) -> Job[PickerModel]:
             f"The general model knows particles of {least:.0f} to {most:.0f} preprocessed pixels; these are "
             f"{size:.1f} wide. {_remedy(options)}"
         )
-    model = load_model(None, device="cpu", inverted=options.reference.contrast == "bright")
-    return model.with_card(pretrained=GENERAL)
+    return load_model(None, device="cpu", inverted=options.reference.contrast == "bright")
 
 
 def preprocessed_diameter(options: Options, pixel_size: float | None) -> float:

@@ -52,6 +52,8 @@ def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> G
     next_step, emphasis = _next_step(workspace, running)
     if live and emphasis == "train":
         next_step, emphasis = "Live learns from every click: correct what it gets wrong.", None
+    if not running and _shows_guess(workspace) and "guess" not in next_step:
+        next_step = f"These picks are still a guess. {next_step}"
     no_suggestions = busy or no_files or _why_no_diameter(workspace)
     return Guide(
         next_step=next_step,
@@ -163,6 +165,11 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
     if workspace.model is not None and not is_guess(workspace.model):
         return _next_step_with_model(workspace)
     return _next_step_of_labelling(workspace)
+
+
+def _shows_guess(workspace: Workspace) -> bool:
+    """Whether picks of a guess are drawn: that must be said where it is always in view."""
+    return is_guess(workspace.model) and workspace.current not in workspace.suggested
 
 
 def _next_step_with_guess(workspace: Workspace) -> tuple[str, str | None] | None:

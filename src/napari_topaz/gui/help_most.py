@@ -42,7 +42,7 @@ class HelpMost(QObject):
         self._going = Going(viewer, session, self)
         self._questions: list[Query] = []
         self._at = 0
-        self._given: list[Kind] = []
+        self._given: list[Kind | None] = []
         self._most: tuple[tuple[str, int], ...] = ()
         row.gallery.connect(self.open_gallery)
         row.ask.connect(self.ask)
@@ -71,10 +71,14 @@ class HelpMost(QObject):
         workspace = self._workspace
         names = [n for n in workspace.names if workspace.is_picked(n) and workspace.diameter(n) is not None]
         sources = [workspace.source(n) for n in names]
-        candidates = {n: workspace.candidates(n) for n in names}
         thresholds = {n: workspace.threshold_of(n) for n in names}
         diameters = {n: workspace.diameter(n) or 0.0 for n in names}
+        others = self._session.skipped.others
+        candidates = {n: others(n, workspace.candidates(n), SAME_PARTICLE * diameters[n]) for n in names}
         labels, forgotten = workspace.all_labels, workspace.forgotten
+        if not any(map(len, candidates.values())) and any(len(workspace.candidates(n)) for n in names):
+            self._row.show_question(self._nothing_to_ask(), answers=False)
+            return
 
         def begin(found: Queries) -> None:
             if workspace.forgotten == forgotten:
@@ -89,13 +93,15 @@ class HelpMost(QObject):
         )
 
     def answer(self, kind: Kind | None) -> None:
-        """Take an answer to the question (None: skip it), and ask the next one."""
+        """Take an answer to the question (None: skip it, now and later), and ask the next one."""
         if (asked := self.question) is None:
             return
         self._at += 1
-        if kind is not None:
+        self._given.append(kind)
+        if kind is None:
+            self._session.skipped.add(asked.name, (asked.y, asked.x))
+        else:
             self._label(asked, kind)
-            self._given.append(kind)
         self._ask_next()
 
     def leave(self) -> None:
@@ -115,7 +121,7 @@ class HelpMost(QObject):
         self._questions, self._at, self._given = list(found.questions), 0, []
         self._most = found.doubtful
         if not self._questions:
-            self._row.show_question("The model is sure of all that it has seen.", answers=False)
+            self._row.show_question(self._nothing_to_ask(), answers=False)
             return
         self._job_bar.say("")
         self._bind(True)
@@ -124,9 +130,7 @@ class HelpMost(QObject):
     def _ask_next(self) -> None:
         asked = self.question
         if asked is None:
-            yes, no = (self._given.count(kind) for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE))
-            more = " Train on with them, then ask again." if yes + no else ""
-            self._end(f"{yes + no} answers: {yes} particles, {no} not.{more}{self._where_most()}")
+            self._end(self._summary() + self._where_most())
             return
         why = (
             f"it scores high ({asked.score:.1f}) and looks unlike the others"
@@ -139,6 +143,19 @@ class HelpMost(QObject):
         )
         self._going.go(asked.name, np.array([asked.y, asked.x], np.float32))
         self._prefetch()
+
+    def _summary(self) -> str:
+        yes, no, skipped = map(self._given.count, (Kind.PARTICLE, Kind.NOT_PARTICLE, None))
+        more = " Train on with them, then ask again." if yes + no else ""
+        left = f" {skipped} skipped: not asked again." if skipped else ""
+        return f"{yes + no} answers: {yes} particles, {no} not.{more}{left}"
+
+    def _nothing_to_ask(self) -> str:
+        """Say so; what was skipped comes back when there is nothing else."""
+        if not len(self._session.skipped):
+            return "The model is sure of all that it has seen."
+        self._session.skipped.clear()
+        return "There is nothing else to ask; press Ask me once more for what you skipped."
 
     def _where_most(self) -> str:
         names = " and ".join(f"{name} ({count})" for name, count in self._most[:NAMED])

@@ -66,7 +66,7 @@ class HelpMostRow(QWidget):
         self.ask_button.setEnabled(reason is None)
         tip = (
             "Show the places where your answer teaches the model most: candidates it is unsure of, and "
-            "high-scoring ones that look odd."
+            "high-scoring ones that look odd. What you skip is not asked about again."
         )
         self.ask_button.setToolTip(reason or tip)
 

@@ -10,11 +10,11 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_topaz.events import EpochDone, Event, Warned
-from napari_topaz.gui import tasks
 from napari_topaz.gui.background import Background
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.guide import guide, particles
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
 from napari_topaz.gui.workspace import Source
@@ -200,13 +200,11 @@ class Live(QObject):
             self._mailbox.put(wish)
 
     def _start(self) -> None:
-        workspace, cache, mailbox = self._workspace, self._session.prepared, Mailbox()
-        sources, ticks = workspace.decisions.in_use, workspace.decisions.ticks
-        options, guess = workspace.options, is_guess(workspace.model)
+        workspace, learning, mailbox = self._workspace, Learning.of(self._session), Mailbox()
+        guess = is_guess(workspace.model)
         start = None if guess else workspace.model  # it starts from the same weights by itself
         self._fresh = self._fresh or guess
-        more = (cache, start, ticks, self._session.masks.all)
-        self._sources, self._how = sources, self._options()
+        self._sources, self._how = list(learning.sources), self._options()
         self._mailbox, self._told = mailbox, None
         self._model, self._map = start, None
         self._tell()
@@ -215,7 +213,7 @@ class Live(QObject):
         self._panel.say_live("Live begins …")
         self._job_bar.behind.start(
             Background(
-                lambda stop: tasks.learning_live(sources, options, mailbox, stop, *more),
+                lambda stop: learning.live(mailbox, stop, start),
                 self._on_event,
                 self._on_result,
                 self._on_failed,

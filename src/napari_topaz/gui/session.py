@@ -20,6 +20,7 @@ from napari_topaz.gui.models_files import ModelFiles
 from napari_topaz.gui.models_shelf import Shelf
 from napari_topaz.gui.preferences import Preferences, prefer_device
 from napari_topaz.gui.ruler import Ruler
+from napari_topaz.gui.skipped import Skipped
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.jobs.preparing import PreparedCache
@@ -56,6 +57,10 @@ class Session:
         self.masks = MaskBook(self.workspace)
         self.mask_layer = MaskLayer(viewer, self.workspace, self.layers, self.masks)
         self.keeper.register("masks", self.masks.plain, self.masks.restore, self.masks.changed)
+        self.skipped = Skipped()
+        self.keeper.register(
+            "skipped questions", self.skipped.plain, self.skipped.restore, self.skipped.changed
+        )
         self.ruler = Ruler(self.workspace, self.layers, self.said.emit)
         self.card = KeyCard()
         self._bound: list[str] = []

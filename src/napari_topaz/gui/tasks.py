@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_topaz.events import Job, JobError, Progress, Started, StopToken, Warned
-from napari_topaz.files import check_inside, format_of, match_names, read_header, read_picks, write_picks
+from napari_topaz.events import Job, Progress, Started, StopToken, Warned
+from napari_topaz.files import (
+    check_inside,
+    format_of,
+    holds_corners,
+    match_names,
+    read_header,
+    read_picks,
+    write_picks,
+)
 from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
-from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
@@ -26,149 +33,16 @@ from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import NetworkSettings, PreprocessSettings, StackSettings, TrainSettings
-from napari_topaz.training_set import Ticks
+from napari_topaz.settings import StackSettings
 
 if TYPE_CHECKING:
-    from napari_topaz.jobs.cross_validate import CrossValidation
-    from napari_topaz.jobs.live import Newest
-    from napari_topaz.jobs.prior import ExpectedNumber
     from napari_topaz.jobs.stack import StackResult
     from napari_topaz.model.picker import PickerModel
 
 #: All peaks are taken, whatever their score; the threshold selects from them later.
 ALL_SCORES = -1000.0
-#: Numbers that are compared, in units of the present one.
-COMPARED = (0.5, 1.0, 2.0)
 #: Edge of a box, in particle diameters, for formats that have boxes.
 BOX_PER_DIAMETER = 1.5
-
-
-def training(
-    sources: Sequence[Source],
-    labels: Mapping[str, Picks],
-    options: Options,
-    stop: StopToken,
-    cache: PreparedCache,
-    start: PickerModel | None = None,
-    ticks: Ticks | None = None,
-    masks: Masks | None = None,
-) -> Job[PickerModel]:
-    """Train on the labels, from the weights of a model where one is given: then its network is taken."""
-    from napari_topaz.jobs.train import train_on_files
-
-    preprocess, train, network = _how(options, start)
-    return (
-        yield from train_on_files(
-            sources,
-            labels,
-            preprocess,
-            train,
-            network,
-            device=options.run.device,
-            stop=stop,
-            cache=cache,
-            start=start,
-            ticks=ticks,
-            masks=masks,
-        )
-    )
-
-
-def _how(
-    options: Options, start: PickerModel | None
-) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
-    """How to learn; what is as by default here is left to the model that training starts from."""
-    # What a form sets is set, though it be the default: of the learning rate a start has its own.
-    preprocess, train = options.preprocess, TrainSettings(**options.train.model_dump(exclude_defaults=True))
-    if start is None:
-        return preprocess, train, options.network
-    if start.knows_preprocessing:
-        preprocess = PreprocessSettings(diameter=preprocess.diameter, pixel_size=preprocess.pixel_size)
-    return preprocess, train, NetworkSettings()
-
-
-def learning_live(
-    sources: Sequence[Source],
-    options: Options,
-    newest: Newest,
-    stop: StopToken,
-    cache: PreparedCache,
-    start: PickerModel | None = None,
-    ticks: Ticks | None = None,
-    masks: Masks | None = None,
-) -> Job[PickerModel | None]:
-    """Learn behind the other jobs from whatever labels there are, see :func:`.jobs.live.live`."""
-    from napari_topaz.jobs.live import live
-
-    preprocess, train, network = _how(options, start)
-    return (
-        yield from live(
-            sources,
-            preprocess,
-            train,
-            network,
-            newest,
-            pick=options.pick,
-            device=options.run.device,
-            stop=stop,
-            cache=cache,
-            start=start,
-            ticks=ticks,
-            masks=masks,
-        )
-    )
-
-
-def estimating(
-    sources: Sequence[Source],
-    labels: Mapping[str, Picks],
-    options: Options,
-    stop: StopToken,
-    cache: PreparedCache,
-    masks: Masks | None = None,
-) -> Job[ExpectedNumber]:
-    """Estimate the expected number of particles from the labels."""
-    from napari_topaz.jobs.prior import estimate_expected
-
-    how, device = (options.preprocess, options.train, options.network), options.run.device
-    job = estimate_expected(sources, labels, *how, device=device, stop=stop, cache=cache, masks=masks)
-    return (yield from job)
-
-
-def comparing_numbers(
-    sources: Sequence[Source],
-    labels: Mapping[str, Picks],
-    options: Options,
-    folder: Path,
-    stop: StopToken,
-    cache: PreparedCache,
-    masks: Masks | None = None,
-) -> Job[CrossValidation]:
-    """Compare half, once and twice the expected number by cross-validation."""
-    from napari_topaz.jobs.cross_validate import cross_validate
-
-    present = options.train.expected
-    if present is None:
-        raise JobError(
-            "Type the expected number per micrograph, or estimate it; numbers round it are compared."
-        )
-    values = [float(f"{factor * present:.4g}") for factor in COMPARED]
-    return (
-        yield from cross_validate(
-            sources,
-            labels,
-            options.preprocess,
-            folder,
-            values,
-            options.train,
-            options.network,
-            device=options.run.device,
-            stop=stop,
-            cache=cache,
-            masks=masks,
-        )
-    )
 
 
 def fitted(model: PickerModel, options: Options) -> PickerModel:
@@ -283,13 +157,14 @@ def loading_labels(
     """
     yield Started("Reading labels")
     matched = match_names(read_picks(path), [s.name for s in sources])
+    placement = placement or Placement(boxes=holds_corners(path))
     finding = (yield from look_at_picks(sources, matched.picks, placement)) if look else None
     labels, outside = {}, 0
     for n, source in enumerate(sources, 1):
         if source.name in matched.picks:
             shape = (read_header(source) if isinstance(source, MicrographFile) else source).shape
             picks = matched.picks[source.name]
-            picks = replace(picks, yx=(placement or Placement()).moved(picks.yx, shape[0]))
+            picks = replace(picks, yx=placement.moved(picks.yx, shape[0]))
             outside += int((~picks.inside(shape)).sum())
             if finding is None:
                 check_inside(picks, shape, source.name)

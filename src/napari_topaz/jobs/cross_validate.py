@@ -15,13 +15,13 @@ from napari_topaz.jobs.cross_validation_files import FoldFiles, FoldResult, reci
 from napari_topaz.jobs.folds import UnseenPicks, count_labels, make_folds, pick_unseen
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
-from napari_topaz.jobs.train import small_diameter
+from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.jobs.validation import estimate
 from napari_topaz.numerics.recall_area import recall_area
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import build_training_set
+from napari_topaz.training_set import Ticks, build_training_set
 
 #: Options that cannot be compared, as folds take their place or they are no option of one training.
 NOT_COMPARED = frozenset({"estimate_expected", "margin"})
@@ -145,6 +145,7 @@ def cross_validate(
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
     masks: Masks | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[CrossValidation]:
     """Train with every value of an option on all folds but one, and judge by the labels of that one.
 
@@ -159,7 +160,7 @@ def cross_validate(
     Parameters
     ----------
     files : sequence of MicrographFile or Micrograph
-        Those without labels are not read.
+        Those without labels are not read, unless they are ticked.
     picks : mapping of str to Picks
         Labels by micrograph name.
     preprocess, settings, network
@@ -182,6 +183,9 @@ def cross_validate(
         Of preprocessed micrographs.
     masks : mapping of str to Mask, optional
         By micrograph name: they hold for training and for judging.
+    ticks : Ticks, optional
+        Complete or empty micrographs: they hold for training, and for the average precision, not for the
+        recall area. Those without labels are in no fold, so that every training has them.
 
     Yields
     ------
@@ -197,17 +201,18 @@ def cross_validate(
     wanted = settings_for(base, option, values)
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
-    labelled = [f for f in files if f.name in picks and len(picks[f.name])]
-    if not labelled:
+    ticks = ticks or Ticks()
+    labelled = [f for f in files if len(picks.get(f.name, ())) or f.name in ticks.known]
+    if not any(len(picks.get(f.name, ())) for f in labelled):
         raise JobError("None of the micrographs has a label; label some particles first.")
     prepared = yield from prepare_all(labelled, preprocess, stop=stop, cache=cache)
     if stop is not None and stop.is_set():
         raise JobError("It was stopped before its first training; run it again to go on.")
     prepared = yield from masked_for_training(prepared, picks, masks, base.margin)
-    ruler, parts = _ruler(prepared, picks, preprocess, base, folds)
+    ruler, parts = _ruler(prepared, picks, preprocess, base, folds, ticks)
     readable = {p.name for p in prepared}
     used = [f for f in labelled if f.name in readable]
-    recipe = recipe_of(used, picks, preprocess, base, network, option, parts, masks)
+    recipe = recipe_of(used, picks, preprocess, base, network, option, parts, masks, ticks)
     kept = FoldFiles(Path(output), option, recipe, overwrite=overwrite)
     done: dict[object, list[FoldResult]] = {value: kept.read(value, len(parts)) for value in wanted}
     reused = sum(map(len, done.values()))
@@ -219,7 +224,7 @@ def cross_validate(
             try:
                 found = yield from pick_unseen(
                     prepared, picks, parts[number - 1], preprocess, how, network,
-                    what=what, device=device, stop=stop,
+                    what=what, device=device, stop=stop, ticks=ticks,
                 )  # fmt: skip
             except JobError as error:
                 if stop is None or not stop.is_set():
@@ -240,7 +245,8 @@ class _Ruler:
 
     def measure(self, unseen: UnseenPicks, fold: int) -> FoldResult:
         n = unseen.micrographs
-        judged = estimate(unseen.scores, unseen.hits, unseen.labels, self.reference * n)
+        particles, weights = unseen.standing_for(self.reference)
+        judged = estimate(unseen.scores, unseen.hits, unseen.labels, particles, weights=weights)
         area = recall_area(unseen.scores, unseen.hits, unseen.labels, micrographs=n, most=self.most)
         return FoldResult(fold, unseen.labels, area, judged.average_precision)
 
@@ -251,6 +257,7 @@ def _ruler(
     preprocess: PreprocessSettings,
     base: TrainSettings,
     folds: int,
+    ticks: Ticks,
 ) -> tuple[_Ruler, tuple[frozenset[str], ...]]:
     """Return how all candidates are judged, and the folds."""
     if not prepared:
@@ -264,6 +271,7 @@ def _ruler(
             expected=base.expected,
             prior=base.prior,
             label_radius=base.label_radius,
+            ticks=ticks,
         )
     except ValueError as error:
         raise JobError(str(error)) from error

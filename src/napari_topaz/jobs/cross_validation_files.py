@@ -21,6 +21,7 @@ from napari_topaz.masks import Mask
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
+from napari_topaz.training_set import Ticks
 
 #: What the results in a folder depend on; the table; the picture.
 RECIPE_FILE, TABLE_FILE, PLOT_FILE = "cross_validation.json", "table.csv", "cross_validation.png"
@@ -55,13 +56,17 @@ def recipe_of(
     option: str,
     folds: Sequence[frozenset[str]],
     masks: Masks | None = None,
+    ticks: Ticks | None = None,
 ) -> dict[str, Any]:
     """Return all that results depend on besides the value of the option, as plain values."""
     of_masks = {f.name: _mask_digest(masks[f.name]) for f in files if masks and f.name in masks}
-    return ({"masks": of_masks} if of_masks else {}) | {
+    names, ticks = {f.name for f in files}, ticks or Ticks()
+    of_ticks = {"complete": sorted(ticks.complete & names), "empty": sorted(ticks.empty & names)}
+    more = ({"masks": of_masks} if of_masks else {}) | ({"ticks": of_ticks} if any(of_ticks.values()) else {})
+    return more | {
         "option": option,
         "micrographs": {f.name: _fingerprint(f) for f in files},
-        "labels": {f.name: _digest(picks[f.name].yx, picks[f.name].kinds) for f in files},
+        "labels": {f.name: _digest(picks[f.name].yx, picks[f.name].kinds) for f in files if f.name in picks},
         "folds": [sorted(fold) for fold in folds],
         "preprocessing": preprocess.model_dump(),
         # The reference of the average precision follows from them too, whatever is varied.

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from napari_topaz.events import EpochDone, Job, JobError, Started, StopToken
 from napari_topaz.extract import SPACING, extract
-from napari_topaz.jobs.train import small_diameter, train
+from napari_topaz.jobs.train import train
+from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.numerics.matching import match
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import LabelledImage, build_training_set
+from napari_topaz.training_set import LabelledImage, Ticks, build_training_set
 
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
@@ -36,12 +37,30 @@ class UnseenPicks:
         Labelled particles on these micrographs, found or not.
     micrographs : int
         How many they are.
+    complete : ndarray of bool, shape (n,), optional
+        Which picks lie on micrographs whose labels are complete; None where there are none of those.
+    complete_labels, complete_micrographs : int
+        Labels on these, and how many they are.
     """
 
     scores: NDArray[np.float32]
     hits: NDArray[np.bool_]
     labels: int
     micrographs: int
+    complete: NDArray[np.bool_] | None = None
+    complete_labels: int = 0
+    complete_micrographs: int = 0
+
+    def standing_for(self, expected: float) -> tuple[float, NDArray[np.float64] | None]:
+        """Return the particles on the fold, and for how many of them each pick stands if it is a hit.
+
+        `expected` is that of a micrograph whose labels are not complete; None where all picks stand alike.
+        """
+        if self.complete is None:
+            return expected * self.micrographs, None
+        labels = self.labels - self.complete_labels
+        hidden = max(expected * (self.micrographs - self.complete_micrographs), labels)
+        return hidden + self.complete_labels, np.where(self.complete, 1.0, hidden / max(labels, 1))
 
 
 def make_folds(labels: Mapping[str, int], folds: int, seed: int) -> tuple[frozenset[str], ...]:
@@ -86,13 +105,14 @@ def pick_unseen(
     what: str = "Training",
     device: str = "auto",
     stop: StopToken | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[UnseenPicks]:
     """Train on the micrographs that are not in the fold, and pick those that are.
 
     Parameters
     ----------
     prepared : sequence of Prepared
-        All labelled micrographs.
+        All labelled micrographs, and those that are ticked.
     picks : mapping of str to Picks
         Their labels.
     fold : frozenset of str
@@ -105,6 +125,8 @@ def pick_unseen(
         auto, cpu, cuda, cuda:N or mps.
     stop : StopToken, optional
         Ends the training early: the caller should drop the result.
+    ticks : Ticks, optional
+        Which micrographs are complete or empty: those to train on, and those to pick.
 
     Yields
     ------
@@ -126,6 +148,7 @@ def pick_unseen(
                 label_radius=settings.label_radius,
                 held_out=0.0 if inside else settings.held_out,
                 seed=settings.seed,
+                ticks=ticks,
             )
             for inside in (False, True)
         )
@@ -155,7 +178,17 @@ def unseen_picks(model: PickerModel, images: Sequence[LabelledImage], radius: fl
         scores.append(found.scores)
         hits.append(match(image.positives, found.yx / scale, radius).target_of_pick >= 0)
     labels = sum(len(i.positives) for i in images)
-    return UnseenPicks(np.concatenate(scores), np.concatenate(hits), labels, len(images))
+    known = [i for i in images if i.complete]
+    complete = np.repeat([i.complete for i in images], list(map(len, scores))) if known else None
+    return UnseenPicks(
+        np.concatenate(scores),
+        np.concatenate(hits),
+        labels,
+        len(images),
+        complete,
+        sum(len(i.positives) for i in known),
+        len(known),
+    )
 
 
 def count_labels(prepared: Sequence[Prepared], picks: Mapping[str, Picks]) -> dict[str, int]:

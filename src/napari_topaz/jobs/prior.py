@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,12 @@ from napari_topaz.events import Job, JobError, StopToken
 from napari_topaz.jobs.folds import UnseenPicks, count_labels, make_folds, pick_unseen
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_all
-from napari_topaz.jobs.train import small_diameter
+from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.numerics.mixture_proportion import ParticleCount, count_particles
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
-from napari_topaz.training_set import build_training_set
+from napari_topaz.training_set import Ticks, build_training_set
 
 #: In how many parts the labelled micrographs are picked without having been seen.
 FOLDS = 3
@@ -39,7 +39,7 @@ class ExpectedNumber:
     prior : float
         Fraction of positive regions π that follows.
     labels, micrographs : int
-        What it rests on.
+        What it rests on: labels on micrographs that are not complete, where there are two or more of those.
     """
 
     expected: float
@@ -61,6 +61,7 @@ def estimate_expected(
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
     masks: Masks | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[ExpectedNumber]:
     """Estimate the number of particles per micrograph.
 
@@ -76,12 +77,14 @@ def estimate_expected(
     the labelled ones are a random draw of them.
 
     It is assumed that the labels are a *random sample* of the particles on the micrographs that have any:
-    who labels only the clearest ones gets a number that is too low.
+    who labels only the clearest ones gets a number that is too low. Complete and empty micrographs are no
+    sample: every model learns from them, and nothing is counted there. Where fewer than two others have
+    labels, the mean number on complete ones with particles is the answer, as it is in training.
 
     Parameters
     ----------
     files : sequence of MicrographFile or Micrograph
-        Those without labels are not read.
+        Those without labels are not read, unless they are ticked.
     picks : mapping of str to Picks
         Labels by micrograph name.
     preprocess, settings, network
@@ -94,6 +97,8 @@ def estimate_expected(
         Of preprocessed micrographs.
     masks : mapping of str to Mask, optional
         By micrograph name: particles under them are not counted.
+    ticks : Ticks, optional
+        Micrographs on which all particles are labelled, or there are none.
 
     Yields
     ------
@@ -104,8 +109,9 @@ def estimate_expected(
     JobError
         Where fewer than two micrographs have labels, no label is found again, or it was stopped.
     """
-    labelled = [f for f in files if f.name in picks and len(picks[f.name])]
-    if not labelled:
+    ticks = ticks or Ticks()
+    labelled = [f for f in files if len(picks.get(f.name, ())) or f.name in ticks.known]
+    if not any(len(picks.get(f.name, ())) for f in labelled):
         raise JobError("None of the micrographs has a label; label some particles first.")
     if preprocess.diameter is None:
         raise JobError("The particle's diameter in Å is not given; it is the one number that is needed.")
@@ -116,8 +122,8 @@ def estimate_expected(
         raise JobError("None of the labelled micrographs can be used.")
     margin = 0.0 if settings is None else settings.margin
     prepared = yield from masked_for_training(prepared, picks, masks, margin)
-    job = estimate_prepared(prepared, picks, preprocess, settings, network, device=device, stop=stop)
-    return (yield from job)
+    how = (preprocess, settings, network)
+    return (yield from estimate_prepared(prepared, picks, *how, device=device, stop=stop, ticks=ticks))
 
 
 def estimate_prepared(
@@ -129,10 +135,21 @@ def estimate_prepared(
     *,
     device: str = "auto",
     stop: StopToken | None = None,
+    ticks: Ticks | None = None,
 ) -> Job[ExpectedNumber]:
     """Do the same with what is preprocessed already (see :func:`estimate_expected`)."""
-    settings = settings or TrainSettings()
-    labels = count_labels(prepared, picks)
+    settings, ticks = settings or TrainSettings(), ticks or Ticks()
+    everywhere = count_labels(prepared, picks)
+    labels = {name: n for name, n in everywhere.items() if name not in ticks.known and n}
+    counted = [n for name, n in everywhere.items() if name in ticks.complete and n]
+
+    def finding(expected: float, low: float, high: float, of: Collection[int]) -> ExpectedNumber:
+        prior = _prior(prepared, picks, preprocess, settings, ticks, expected)
+        return ExpectedNumber(expected, low, high, prior, sum(of), len(of))
+
+    if len(labels) < 2 and counted:
+        mean = float(np.mean(counted))
+        return finding(mean, mean, mean, counted)
     try:
         folds = make_folds(labels, FOLDS, settings.seed)
     except ValueError as error:
@@ -143,28 +160,36 @@ def estimate_prepared(
     for number, fold in enumerate(folds, 1):
         what = f"Counting, training {number} of {len(folds)}"
         found = yield from pick_unseen(
-            prepared, picks, fold, preprocess, how, network, what=what, device=device, stop=stop
+            prepared, picks, fold, preprocess, how, network, what=what, device=device, stop=stop, ticks=ticks
         )
         if stop is not None and stop.is_set():
             raise JobError(STOPPED)
         unseen.append(found)
-    counted = _count(unseen)
-    expected = counted.particles / micrographs
-    whole = build_training_set(
-        prepared,
-        picks,
-        diameter=small_diameter(prepared[0], preprocess),
-        expected=expected,
-        label_radius=settings.label_radius,
-    )
-    return ExpectedNumber(
-        expected=expected,
-        low=counted.low / micrographs,
-        high=counted.high / micrographs,
-        prior=whole.prior,
-        labels=whole.n_labels,
-        micrographs=micrographs,
-    )
+    all_ = _count(unseen)
+    expected, low, high = (n / micrographs for n in (all_.particles, all_.low, all_.high))
+    return finding(expected, low, high, labels.values())
+
+
+def _prior(
+    prepared: Sequence[Prepared],
+    picks: Mapping[str, Picks],
+    preprocess: PreprocessSettings,
+    settings: TrainSettings,
+    ticks: Ticks,
+    expected: float,
+) -> float:
+    """Return the fraction of positive regions that follows from a number of particles."""
+    try:
+        return build_training_set(
+            prepared,
+            picks,
+            diameter=small_diameter(prepared[0], preprocess),
+            expected=expected,
+            label_radius=settings.label_radius,
+            ticks=ticks,
+        ).prior
+    except ValueError as error:
+        raise JobError(str(error)) from error
 
 
 def with_estimate(
@@ -175,10 +200,11 @@ def with_estimate(
     network: NetworkSettings | None,
     device: str,
     stop: StopToken | None,
+    ticks: Ticks,
 ) -> Job[TrainSettings]:
     """Return the settings with the estimate as the expected number."""
     found = yield from estimate_prepared(
-        prepared, picks, preprocess, settings, network, device=device, stop=stop
+        prepared, picks, preprocess, settings, network, device=device, stop=stop, ticks=ticks
     )
     return settings.model_copy(update={"expected": found.expected, "prior": None})
 

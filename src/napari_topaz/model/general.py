@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from napari_topaz.model.networks import Classifier
-from napari_topaz.model.picker import PickerModel
+from napari_topaz.model.picker import GENERAL, PickerModel
 from napari_topaz.settings import NetworkSettings
 
 #: Where its weights lie.
@@ -25,13 +25,11 @@ KNOWN_DIAMETERS = (10.0, 38.0)
 
 @lru_cache(maxsize=1)
 def general_model() -> PickerModel:
-    """Return the general model, on the CPU. It does not know a diameter: that is the user's."""
-    return PickerModel.load(WEIGHTS)
+    """Return the general model, on the CPU. It does not know a diameter: that is the user's.
 
-
-def is_general(model: PickerModel) -> bool:
-    """Whether a model is the general one, seen by its file's name."""
-    return model.name == WEIGHTS.name and not model.knows_preprocessing
+    Its card says what it is, see :attr:`PickerModel.is_general`.
+    """
+    return PickerModel.load(WEIGHTS).with_card(pretrained=GENERAL)
 
 
 def suits(network: NetworkSettings, diameter: float) -> bool:
