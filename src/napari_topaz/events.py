@@ -6,7 +6,10 @@ drive the same generator. :class:`JobError` is the one exception a user is meant
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -168,3 +171,27 @@ class Saved(Event):
 #: What a job of result type R is.
 _R = TypeVar("_R")
 Job = Generator[Event, None, _R]
+
+# -- remarks: from where no event can be yielded ----------------------------------------------------
+
+_HEARD: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+
+def remark(message: str) -> None:
+    """Say something that the user should know; the job yields it as a warning, or else it is logged."""
+    heard = _HEARD.get()
+    if heard is None:
+        logging.getLogger("napari_topaz").warning(message)
+    elif message not in heard:
+        heard.append(message)
+
+
+@contextmanager
+def remarks() -> Iterator[list[str]]:
+    """Give the list of what is remarked within the block, by this thread; each sentence once."""
+    heard: list[str] = []
+    before = _HEARD.set(heard)
+    try:
+        yield heard
+    finally:
+        _HEARD.reset(before)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_topaz.events import JobError, MicrographDone, Started
+from napari_topaz.events import JobError, MicrographDone, Started, Warned
 from napari_topaz.files import read_micrograph
 from napari_topaz.jobs.pick import pick, picks_of, score_one, with_pixel_size
 from napari_topaz.jobs.preparing import PreparedCache, prepare_source
@@ -207,3 +207,23 @@ def test_ellipses_take_a_model_that_knows_its_particle(model) -> None:
         picks_of(spikes((1, 1, 1.0)), model.with_card(average=()), how)
     with pytest.raises(ValueError, match="--centring"):
         picks_of(spikes((1, 1, 1.0)), model, how.model_copy(update={"centring": "scores"}))
+
+
+def test_a_full_device_is_told_once_and_the_picks_are_the_same(world, model, monkeypatch) -> None:
+    import torch
+
+    from napari_topaz.model.scoring import HALVED
+
+    _, expected = run(pick(world.files, model, FAST, device="cpu"))
+    real = torch.nn.Conv2d.forward
+
+    def limited(self, x):
+        if x.shape[-2] > 60:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return real(self, x)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", limited)
+    events, found = run(pick(world.files, model, FAST, device="cpu"))
+    assert [e.message for e in events if isinstance(e, Warned)] == [HALVED]
+    for name, picks in expected.items():
+        np.testing.assert_allclose(found[name].yx, picks.yx, atol=0.01)

@@ -271,8 +271,8 @@ def test_a_step_is_loaded_once_by_a_worker(model, world, monkeypatch: pytest.Mon
         for how in (HOW, HOW.model_copy(update={"particle_pixels": 20}))
     )
     for payload in (one, one, one, other, other):
-        result, error = remote.do(__version__, payload, world.files[0])
-        assert error is None
+        result, error, remarks = remote.do(__version__, payload, world.files[0])
+        assert (error, remarks) == (None, ())
         assert len(result)
     assert len(loads) == 2
 

@@ -9,9 +9,10 @@ torch = pytest.importorskip("torch")
 
 from napari_topaz import choices  # noqa: E402
 from napari_topaz.choices import ARCHITECTURES  # noqa: E402
+from napari_topaz.events import remarks  # noqa: E402
 from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
 from napari_topaz.model.networks import build, deepem, deepem_kernels, receptive_field  # noqa: E402
-from napari_topaz.model.scoring import SYMMETRIES, mean_output, score_image  # noqa: E402
+from napari_topaz.model.scoring import HALVED, SYMMETRIES, mean_output, score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings  # noqa: E402
 
 FIELDS = {
@@ -110,7 +111,7 @@ def test_scoring_keeps_the_network_training_and_takes_no_gradient() -> None:
 def test_a_full_device_is_met_with_smaller_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     made = network("small")
     image = np.random.default_rng(0).normal(size=(120, 90)).astype("f4")
-    expected = score_image(made, image)
+    expected_of_four = score_image(made, image, symmetries="four")
     whole = made.features.forward
     seen: list[int] = []
 
@@ -121,8 +122,10 @@ def test_a_full_device_is_met_with_smaller_bands(monkeypatch: pytest.MonkeyPatch
         return whole(x)
 
     monkeypatch.setattr(made.features, "forward", limited)
-    np.testing.assert_allclose(score_image(made, image), expected, atol=1e-5)
+    with remarks() as said:
+        np.testing.assert_allclose(score_image(made, image, symmetries="four"), expected_of_four, atol=1e-5)
     assert max(seen) > 60 >= seen[-1]
+    assert said == [HALVED], "told, and once"
     monkeypatch.setattr(made.features, "forward", lambda x: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(MemoryError, match="--device cpu"):
         score_image(made, image)

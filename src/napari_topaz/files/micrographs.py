@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
@@ -104,7 +105,7 @@ def read_header(source: str | Path | MicrographFile) -> MicrographHeader:
     return _format_of(path).header(path)
 
 
-def read_micrograph(source: str | Path | MicrographFile) -> Micrograph:
+def read_micrograph(source: str | Path | MicrographFile, *, whole: bool = False) -> Micrograph:
     """Read one micrograph.
 
     Parameters
@@ -112,28 +113,64 @@ def read_micrograph(source: str | Path | MicrographFile) -> Micrograph:
     source : str, Path or MicrographFile
         A path to a single image or to the first section of a stack (``000003@stack.mrcs`` is its
         third), or what :func:`find_micrographs` returned.
+    whole : bool
+        Read all pixels into memory now. The system ends a process that looks at a memory map of a file
+        which has become shorter, as one does that is copied anew; this way it is an error.
 
     Returns
     -------
     Micrograph
         Pixels (height, width), row 0 first as stored, in the file's data type and byte order,
-        read-only and memory-mapped where the format allows it. The pixel size is None where the
-        file does not say or says 0.
+        read-only and, unless `whole`, memory-mapped where the format allows it. The pixel size is
+        None where the file does not say or says 0.
 
     Raises
     ------
     FileError
-        Where the file cannot be read as what its suffix says, or has no such section.
+        Where the file cannot be read as what its suffix says, or has no such section; with `whole` also
+        where it changes while it is read.
     """
     file = source if isinstance(source, MicrographFile) else _one_file(source)
     format_ = _format_of(file.path)
+    before = _stamp(file.path) if whole else None
     header = format_.header(file.path)
     if file.section is None and header.sections > 1:
         file = MicrographFile(file.path, 0)
     if not 0 <= (file.section or 0) < header.sections:
         raise FileError(f"{file.path} has {header.sections} sections, so {file.star_name} does not exist.")
     pixels = format_.pixels(file.path, file.section or 0)
+    if whole:
+        pixels = _in_memory(pixels, file.path)
+        if _stamp(file.path) != before:
+            raise _changing(file.path)
     return Micrograph(file.name, pixels, header.pixel_size, file)
+
+
+def _in_memory(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
+    """The pixels of a memory map, read in the ordinary way."""
+    if not isinstance(pixels, np.memmap):
+        return pixels
+    try:
+        read = np.fromfile(path, pixels.dtype, pixels.size, offset=pixels.offset)
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    if read.size < pixels.size:
+        raise _changing(path)
+    read.setflags(write=False)
+    return read.reshape(pixels.shape)
+
+
+def _changing(path: Path) -> FileError:
+    return FileError(f"{path} was written to while it was read; wait until it is whole, and do it again.")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tell whether a file is written to; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 def expand(spec: str | Path, suffixes: Iterable[str]) -> list[Path]:

@@ -174,5 +174,5 @@ class Pictures:
 def _make(
     source: MicrographFile | Micrograph, settings: DisplaySettings, pixel_size: float | None
 ) -> Picture:
-    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
+    micrograph = read_micrograph(source, whole=True) if isinstance(source, MicrographFile) else source
     return picture_of(micrograph, settings, pixel_size or micrograph.pixel_size)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from napari_topaz.events import Event, StopToken
+from napari_topaz.events import Event, StopToken, remarks
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import PreprocessSettings, ScaleSettings
@@ -42,11 +42,12 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of one micrograph: `result`, or `error` (one sentence) where it is broken."""
+    """What came of one micrograph: `result`, or `error` (one sentence) where it is broken; and `remarks`."""
 
     source: Source
     result: Any = None
     error: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class Mapper(Protocol):
@@ -65,10 +66,11 @@ class Mapper(Protocol):
 
 def attempt(source: Source, prepared: Callable[[], Prepared], work: Callable[[Prepared], Any]) -> Outcome:
     """Return what comes of one micrograph; what is wrong with it alone becomes a sentence."""
-    try:
-        return Outcome(source, result=work(prepared()))
-    except BROKEN as error:
-        return Outcome(source, error=str(error) or type(error).__name__)
+    with remarks() as said:
+        try:
+            return Outcome(source, work(prepared()), remarks=tuple(said))
+        except BROKEN as error:
+            return Outcome(source, error=str(error) or type(error).__name__, remarks=tuple(said))
 
 
 def in_process(

@@ -172,10 +172,10 @@ class _Crew:
         if was_killed(future):
             return Outcome(source, error=KILLED)
         with _lost_is_said(self._client):
-            result, error = future.result()
+            result, error, remarks = future.result()
         if error and isinstance(source, MicrographFile):
             error = error.replace(str(source.path.absolute()), str(source.path))
-        return Outcome(source, result, error)
+        return Outcome(source, result, error, remarks)
 
 
 def was_killed(future: Future) -> bool:
@@ -220,8 +220,8 @@ def _itself(payload: bytes) -> bytes:
     return payload
 
 
-def do(version: str, payload: bytes, source: Source) -> tuple[Any, str | None]:
-    """Do the step of `payload` on one micrograph; returns result and error.
+def do(version: str, payload: bytes, source: Source) -> tuple[Any, str | None, tuple[str, ...]]:
+    """Do the step of `payload` on one micrograph; returns result, error and remarks.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def do(version: str, payload: bytes, source: Source) -> tuple[Any, str | None]:
         )
     step = _LAST.get(payload)
     done = attempt(source, partial(prepare_source, source, step.preprocess), step.work)
-    return done.result, done.error
+    return done.result, done.error, done.remarks
 
 
 class _LastStep:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import TypeVar
 
-from napari_topaz.events import Event, Job, JobError, MicrographDone, Started, StopToken
+from napari_topaz.events import Event, Job, JobError, MicrographDone, Started, StopToken, Warned
 from napari_topaz.jobs.mapping import Outcome, Step, open_mapper
 from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.picks import Picks
@@ -66,6 +66,7 @@ def over_micrographs(
     if scale.elsewhere:
         yield Started(scale.where)
     failed: dict[str, str] = {}
+    said: set[str] = set()
     step = Step(preprocess, work)
     with (
         open_mapper(scale, device) as mapper,
@@ -77,6 +78,8 @@ def over_micrographs(
                 yield outcome
                 continue
             name, result = outcome.source.name, outcome.result
+            yield from (Warned(one) for one in outcome.remarks if one not in said)
+            said.update(outcome.remarks)
             if outcome.error is not None:
                 failed[name] = outcome.error
                 yield MicrographDone(name, error=outcome.error)

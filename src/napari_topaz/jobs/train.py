@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned
+from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned, remarks
 from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
@@ -295,7 +295,10 @@ class _Run:
                 raise FloatingPointError(f"The loss is {mean} after {self.step} steps.")
             yield StepDone(self.step, total, mean, time.monotonic() - self.clock)
         if losses:
-            yield self.close_epoch(epoch, sum(losses) / len(losses))
+            with remarks() as said:
+                done = self.close_epoch(epoch, sum(losses) / len(losses))
+            yield from map(Warned, said if epoch == 1 else ())
+            yield done
 
     def close_epoch(self, epoch: int, loss: float) -> EpochDone:
         from napari_topaz.model.picker import EpochRecord

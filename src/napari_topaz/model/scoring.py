@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from napari_topaz.events import remark
 from napari_topaz.model.devices import is_out_of_memory
 from napari_topaz.model.networks import Classifier
 
@@ -16,6 +17,7 @@ PIXELS_AT_ONCE = 2**21
 #: Images that scores are averaged over, for each of :data:`napari_topaz.choices.SYMMETRIES`: the first four
 #: are rotations, the others their mirror images.
 SYMMETRIES = {"none": 1, "four": 4, "eight": 8}
+HALVED = "The device's memory is full, so that micrographs are scored in smaller pieces; that takes longer."
 TOO_SMALL = "The device's memory is too small to score a micrograph; use --device cpu."
 
 
@@ -37,7 +39,8 @@ def score_image(
     symmetries : str
         What to average over, of :data:`SYMMETRIES`.
     pixels_at_once : int
-        Bound of the input pixels of one pass; halved by itself where the device's memory is full.
+        Bound of the input pixels of one pass; halved by itself where the device's memory is full, which is
+        remarked (:func:`napari_topaz.events.remark`).
 
     Returns
     -------
@@ -116,4 +119,5 @@ def _strided(network: Classifier, padded: Tensor, pixels_at_once: int) -> Tensor
                 raise
             if band == 1:
                 raise MemoryError(TOO_SMALL) from error
+            remark(HALVED)
             pixels_at_once = (band // 2) * stride * padded.shape[1]
