@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,15 @@ class MicrographFile:
         The file.
     section : int or None
         0-based section of a stack that holds several micrographs; None for a single image.
+    header : MicrographHeader or None
+        What the file said when it was found, for those who ask thousands at a time; no part of what it is.
     """
 
     path: Path
     section: int | None = None
+    header: MicrographHeader | None = field(default=None, compare=False, repr=False)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The micrograph's name (see :func:`micrograph_name`)."""
         return micrograph_name(self.star_name)

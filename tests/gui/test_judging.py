@@ -72,7 +72,7 @@ def test_the_curve_follows_picks_and_threshold(dock, qtbot, tmp_path, monkeypatc
 
 
 def test_targets_before_any_picks(dock, qtbot, tmp_path, monkeypatch) -> None:
-    dock.workspace._forget_picks()
+    dock.workspace._picks_are_new(dock.workspace._picks.forget())
     load_targets(dock, qtbot, tmp_path, monkeypatch)
     qtbot.waitUntil(lambda: "none of their micrographs is picked" in dock.picks.judging.summary.text())
 

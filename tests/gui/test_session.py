@@ -156,7 +156,7 @@ def test_she_goes_on_where_she_was(qtbot: QtBot, viewers: Callable, folder: Path
     assert workspace.threshold == 1.25
     assert again.particle.number("diameter").value() == 40
     np.testing.assert_array_equal(again._viewer.layers["labels"].data, [[150, 160], [20, 30]])
-    assert not workspace.can_undo
+    assert not workspace.history.can_go_back
 
 
 def test_labels_of_a_micrograph_that_is_gone_stay_in_the_file(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,3 +122,23 @@ def test_preprocessed_files_share_one_mixture(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_micrograph(MicrographFile(path)).pixels, one.image)
     assert [e.name for e in events if isinstance(e, MicrographDone)] == ["m0", "m1", "m2", "broken"]
     assert [e.what for e in events if isinstance(e, Started)] == ["Fitting", "Preprocessing"]
+
+
+def test_forgetting_does_not_add_up_all_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[None] = []
+
+    class Image:
+        @property
+        def nbytes(self) -> int:
+            asked.append(None)
+            return 100
+
+    monkeypatch.setattr(
+        "napari_topaz.jobs.preparing.prepare_source", lambda source, how: SimpleNamespace(image=Image())
+    )
+    cache, sources = PreparedCache(max_bytes=2000), [made(k) for k in range(60)]
+    for source in sources:
+        cache.prepare(source, HALF)
+    assert len(cache._kept) == 20
+    assert len(asked) == 100  # once when it comes, once when it goes
+    assert cache.prepare(sources[-20], HALF) is cache.prepare(sources[-20], HALF)

@@ -217,11 +217,13 @@ def _sections_of(spec: str | Path) -> Iterator[MicrographFile]:
         if path.is_dir():  # a glob may hit folders; a folder "x.mrc" is no micrograph
             continue
         try:
-            count = _format_of(path).header(path).sections
+            header = _format_of(path).header(path)
         except FileError:
             _format_of(path)  # an unknown suffix is refused here, a broken file when it is read
-            count = 1
-        yield from (MicrographFile(path, k if count > 1 else None) for k in range(count))
+            yield MicrographFile(path)
+            continue
+        count = header.sections
+        yield from (MicrographFile(path, k if count > 1 else None, header) for k in range(count))
 
 
 def _one_file(source: str | Path) -> MicrographFile:

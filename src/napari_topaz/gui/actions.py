@@ -9,7 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_topaz.events import EpochDone, Event, MicrographDone, Warned
+from napari_topaz.events import EpochDone, Event, Job, MicrographDone, Warned
 from napari_topaz.gui import tasks
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.job_bar import JobBar
@@ -149,10 +149,15 @@ class Actions(QObject):
 
     def save(self, path: Path) -> None:
         """Save the picks of all micrographs; the format follows the suffix."""
-        picks, sources = self._workspace.results, self._workspace.sources
+        results, sources = self._workspace.frozen_results(), self._workspace.sources
         size, diameter = self._workspace.pixel_size(), self._workspace.diameter()
         changes = self._workspace.changes
         guess = is_guess(self._workspace.model) and bool(self._workspace.picked)
+        picks: dict[str, Picks] = {}
+
+        def write(stop: object) -> Job[list[Path]]:
+            picks.update(results.all())
+            return (yield from tasks.saving(path, picks, sources, size, diameter))
 
         def report(written: list[Path]) -> None:
             n = sum(map(len, picks.values()))
@@ -163,9 +168,7 @@ class Actions(QObject):
             )
             self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, changes)
 
-        self._job_bar.start(
-            "Saving", lambda stop: tasks.saving(path, picks, sources, size, diameter), on_result=report
-        )
+        self._job_bar.start("Saving", write, on_result=report)
 
     def load_labels(self, path: Path) -> None:
         """Add labels from a file of picks."""
@@ -233,9 +236,11 @@ class Actions(QObject):
         self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:
+        new = {}
         for name, picks in labels.items():
             old, reach = self._workspace.labels(name), SAME_PARTICLE * (self._workspace.diameter(name) or 0.0)
-            self._workspace.set_labels(name, old + picks[~near_to(picks.yx, old.yx, reach)])
+            new[name] = old + picks[~near_to(picks.yx, old.yx, reach)] if len(old) else picks
+        self._workspace.set_many_labels(new)
         n = sum(map(len, labels.values()))
         self._job_bar.say(f"{_count(n, 'label')} on {_count(len(labels), 'micrograph')} read.")
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_topaz.gui.marks import Mark, MarkBook, State
-from napari_topaz.picks import Kind
 from napari_topaz.training_set import Ticks
 
 if TYPE_CHECKING:
@@ -72,4 +71,4 @@ class Decisions:
 
     def has_particles(self, name: str) -> bool:
         """Whether a particle is labelled on a micrograph."""
-        return bool((self._workspace.labels(name).kinds == Kind.PARTICLE).any())
+        return self._workspace.particles_on(name) > 0

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.workspace import Workspace
-from napari_topaz.picks import Kind
 
 #: Labels from which training usually works.
 ENOUGH_LABELS = 10
@@ -84,7 +83,7 @@ def _why_none(workspace: Workspace) -> str | None:
 
 def particles(workspace: Workspace) -> int:
     """Number of labelled particles."""
-    return sum(int((labels.kinds == Kind.PARTICLE).sum()) for labels in workspace.all_labels.values())
+    return sum(workspace.particles.values())
 
 
 def _why_no_lengths(workspace: Workspace) -> str | None:
@@ -192,11 +191,10 @@ def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
             f"Click the centres of {ENOUGH_LABELS} or more particles in the picture ({n} so far), "
             "or press Pick now for a first guess."
         ), "guess"
-    labelled = sum(bool((p.kinds == Kind.PARTICLE).any()) for p in workspace.all_labels.values())
     if n < ENOUGH_LABELS:
         more = ENOUGH_LABELS - n
         return f"Click {more} more particle{'s' * (more > 1)}, or press Train already.", None
-    if labelled == 1 and len(workspace.list.of) > 1:
+    if len(workspace.particles) == 1 and len(workspace.list.of) > 1:
         return "Press Train; or label some on the next micrograph (key N) too, which is safer.", "train"
     return "Press Train.", "train"
 

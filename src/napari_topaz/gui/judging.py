@@ -62,12 +62,12 @@ class Judging(QObject):
 
     def export(self, path: Path, settings: StackSettings) -> None:
         """Cut the particles of all micrographs into stacks."""
-        picks, sources = self._workspace.results, self._workspace.sources
+        results, sources = self._workspace.frozen_results(), self._workspace.sources
         size = self._workspace.options.preprocess.pixel_size
         self._export = settings
         self._job_bar.start(
             "Exporting particles",
-            lambda stop: tasks.exporting(path, picks, sources, settings, size, stop),
+            lambda stop: tasks.exporting(path, results.all(), sources, settings, size, stop),
             on_result=self._report_export,
         )
 

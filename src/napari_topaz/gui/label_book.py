@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_topaz.gui.history import History
 from napari_topaz.gui.nearness import near_to
-from napari_topaz.picks import Picks
+from napari_topaz.picks import Kind, Picks
 
 #: Made once: asked for each of tens of thousands of micrographs.
 NO_LABELS = Picks()
@@ -25,7 +25,10 @@ class LabelBook:
     """
 
     def __init__(self, labels: Mapping[str, Picks] | None = None) -> None:
-        self._of: dict[str, Picks] = dict(labels or {})
+        self._of: dict[str, Picks] = {}
+        #: Labelled particles of each micrograph that has some; asked for after every click.
+        self.particles: dict[str, int] = {}
+        self._set(labels or {})
         #: The way back from each change, and forth again.
         self.history = History()
 
@@ -42,14 +45,25 @@ class LabelBook:
         """Labels of all that have some, open or not."""
         return {name: labels for name, labels in self._of.items() if len(labels)}
 
-    def put(self, name: str, labels: Picks) -> None:
-        """Replace the labels of one micrograph; :attr:`history` brings the old ones back."""
-        self.history.note(partial(self._set, name, self.of(name)), partial(self._set, name, labels))
-        self._set(name, labels)
+    def put(self, labels: Mapping[str, Picks]) -> str | None:
+        """Replace the labels of some micrographs in one step; :attr:`history` brings the old ones back.
 
-    def _set(self, name: str, labels: Picks) -> str:
-        self._of[name] = labels
-        return name
+        Returns the micrograph if it is one, "" where they are several, None where there is none.
+        """
+        if not labels:
+            return None
+        new, before = dict(labels), {name: self.of(name) for name in labels}
+        self.history.note(partial(self._set, before), partial(self._set, new))
+        return self._set(new)
+
+    def _set(self, labels: Mapping[str, Picks]) -> str:
+        self._of |= labels
+        for name, one in labels.items():
+            if count := int(np.count_nonzero(one.kinds == Kind.PARTICLE)):
+                self.particles[name] = count
+            else:
+                self.particles.pop(name, None)
+        return next(iter(labels)) if len(labels) == 1 else ""
 
 
 def relabelled(old: Picks, new: Picks, reach: float) -> Picks:

@@ -313,12 +313,12 @@ class Layers:
     # -- changes of the workspace -----------------------------------------------------------------
 
     def _on_labels_changed(self, name: str) -> None:
-        if name == self.shown:
+        if name in ("", self.shown):
             self._draw_labels()
             self._draw_picks()
 
     def _on_picks_changed(self, name: str) -> None:
-        if name == self.shown:
+        if name in ("", self.shown):
             self._draw_picks()
 
     def _on_options_changed(self, old: Options, new: Options) -> None:

@@ -249,7 +249,7 @@ class ParticlePicker(QWidget):
         self._look_again()
 
     def _on_counts(self, name: str) -> None:
-        self.micrographs.table.refresh_counts(name)
+        self.micrographs.table.refresh_counts(name or None)
         self._look_again()
 
     def _on_options(self, old: Options, new: Options) -> None:

@@ -65,10 +65,11 @@ class Marking(QObject):
 
     def _on_labels(self, name: str) -> None:
         decisions = self._workspace.decisions
-        if decisions.marks.has(name, Mark.EMPTY) and decisions.has_particles(name):
-            decisions.marks.put([name], Mark.EMPTY, on=False)
+        empty = decisions.marks.among([name] if name else self._workspace.names, Mark.EMPTY)
+        if full := sorted(name for name in empty if decisions.has_particles(name)):
+            decisions.marks.put(full, Mark.EMPTY, on=False)
             self._job_bar.say(
-                f"{name} has a labelled particle now, so “No particle here” is not ticked any more."
+                f"{_these(full)} a labelled particle now, so “No particle here” is not ticked any more."
             )
 
     def _show(self, *_: object) -> None:

@@ -82,8 +82,7 @@ class MaskBook:
         """Take what :meth:`plain` gave in place of all; nothing of it where something makes no sense."""
         found = {str(n): Mask(tuple(map(np.array, p))) for n, p in values.get("polygons", {}).items()}
         before, self._of = self._of, {name: mask for name, mask in found.items() if mask.polygons}
-        for name in {**before, **self._of}:
-            self._workspace.mask(name, self.of(name))
+        self._workspace.mask({name: self.of(name) for name in {**before, **self._of}})
         self.changed.emit("")
 
     def _set(self, masks: Mapping[str, Mask]) -> str | None:
@@ -93,7 +92,7 @@ class MaskBook:
                 self._of[name] = mask
             else:
                 self._of.pop(name, None)
-            self._workspace.mask(name, mask)
+        self._workspace.mask(masks)
         names = list(masks)
         self.changed.emit(names[0] if len(names) == 1 else "")
         return names[0] if len(names) == 1 else None

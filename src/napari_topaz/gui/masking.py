@@ -82,7 +82,8 @@ class Masking(QObject):
 
     def suggest_all(self) -> None:
         """Suggest masks of all micrographs that have none."""
-        self._suggest([s for s in self._workspace.decisions.in_use if s.name not in self._book.all])
+        masked = self._book.all
+        self._suggest([s for s in self._workspace.decisions.in_use if s.name not in masked])
 
     def choose_margin(self, margin: float) -> None:
         """Keep training, picking and suggestions away from the edges."""

@@ -52,12 +52,7 @@ class MicrographList:
     def stated_pixel_size(self, name: str) -> float | None:
         """What the file says, Å/px; None where it is silent or cannot be read."""
         if name not in self._headers:
-            source = self.of[name]
-            try:
-                size = (read_header(source) if isinstance(source, MicrographFile) else source).pixel_size
-            except (FileError, OSError):  # reading its pixels says why
-                size = None
-            self._headers[name] = size
+            self._headers[name] = _stated(self.of[name])
         return self._headers[name]
 
     # -- the order in which they are shown --------------------------------------------------------
@@ -98,6 +93,15 @@ class MicrographList:
         names = list(self.of)
         start = names.index(name)
         return next(n for n in (*names[start:], *reversed(names[:start])) if n in self._place)
+
+
+def _stated(source: Source) -> float | None:
+    if not isinstance(source, MicrographFile):
+        return source.pixel_size
+    try:
+        return (source.header or read_header(source)).pixel_size
+    except (FileError, OSError):  # reading its pixels says why
+        return None
 
 
 def _path(source: Source) -> str:

@@ -29,6 +29,8 @@ class PickBook:
         self._labels_of, self._reach_of = labels_of, reach_of
         self._candidates: dict[str, Picks] = {}
         self._free: dict[str, Picks] = {}
+        #: How many of them are at or above a threshold; asked for thousands of micrographs at a time.
+        self._counts: dict[str, tuple[float, int]] = {}
         self._stale: set[str | None] = set()
         self._masks: dict[str, Mask] = {}
         #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
@@ -39,8 +41,16 @@ class PickBook:
     def clear(self) -> None:
         """Forget everything, without a word."""
         self.forgotten += 1
-        for kept in (self._candidates, self._free, self._stale, self._masks, self.suggested):
+        for kept in (self._candidates, self._free, self._counts, self._stale, self._masks, self.suggested):
             kept.clear()
+
+    def copied(self, labels_of: Callable[[str], Picks], reach_of: Callable[[str], float]) -> PickBook:
+        """Return a copy that stays as it is now, for a thread."""
+        copy = PickBook(labels_of, reach_of)
+        copy._candidates, copy._stale = dict(self._candidates), set(self._stale)
+        copy._free, copy._counts = dict(self._free), dict(self._counts)
+        copy._masks, copy.suggested = dict(self._masks), dict(self.suggested)
+        return copy
 
     def forget(self, but: str | None = None) -> list[str]:
         """Forget all peaks; those of one micrograph are still drawn. Returns whose were forgotten."""
@@ -50,7 +60,7 @@ class PickBook:
         self.suggested.clear()
         for name in forgotten:
             del self._candidates[name]
-            self._free.pop(name, None)
+            self._look_again(name)
         return forgotten
 
     def put(self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None) -> None:
@@ -60,19 +70,20 @@ class PickBook:
         if suggested is not None:
             self.suggested[name] = suggested
         (self._stale.add if stale or suggested is not None else self._stale.discard)(name)
-        self._free.pop(name, None)
+        self._look_again(name)
 
     def cover(self, name: str, mask: Mask) -> None:
         """Take the mask of a micrograph, of polygons: peaks under it do not count as long as it is there."""
         self._masks[name] = mask
-        self._free.pop(name, None)
+        self._look_again(name)
 
     def labels_changed(self, name: str | None = None) -> None:
         """Look again which peaks are at labels: of one micrograph, or of all."""
         if name is None:
             self._free.clear()
+            self._counts.clear()
         else:
-            self._free.pop(name, None)
+            self._look_again(name)
 
     @property
     def picked(self) -> frozenset[str]:
@@ -92,7 +103,7 @@ class PickBook:
         if name not in self._free:
             picks, labels = self._uncovered(name), self._labels_of(name)
             # Without labels no length is needed, and no header is read for it.
-            near = near_to(picks.yx, labels.yx, self._reach_of(name)) if len(labels) else None
+            near = near_to(picks.yx, labels.yx, self._reach_of(name)) if len(labels) and len(picks) else None
             self._free[name] = picks if near is None else picks[~near]
         return self._free[name]
 
@@ -103,4 +114,12 @@ class PickBook:
 
     def count(self, name: str, threshold: float) -> int:
         """How many of the free peaks are at or above a threshold."""
-        return int(np.searchsorted(-self.free(name).scores, -np.float32(threshold), side="right"))
+        known = self._counts.get(name)
+        if known is None or known[0] != threshold:
+            found = np.searchsorted(-self.free(name).scores, -np.float32(threshold), side="right")
+            known = self._counts[name] = (threshold, int(found))
+        return known[1]
+
+    def _look_again(self, name: str) -> None:
+        self._free.pop(name, None)
+        self._counts.pop(name, None)

@@ -18,6 +18,8 @@ from napari_topaz.numerics.curves import Curve
 HEIGHT = 92
 #: Bars of the histogram.
 BINS = 80
+#: Points of a curve that are drawn.
+MOST_POINTS = 2000
 
 
 @dataclass(frozen=True)
@@ -221,9 +223,18 @@ class PrecisionRecallPlot(Plot):
         self.set_filled(curve is not None)
         if curve is None:
             return
-        self._line.setData(curve.recall, curve.precision)
+        shown = _some(len(curve.recall))
+        self._line.setData(curve.recall[shown], curve.precision[shown])
         at = [] if here is None else [here]
         self._here.setData(curve.recall[at], curve.precision[at])
+
+
+def _some(points: int) -> NDArray[np.intp]:
+    """Indices of the points of a curve that are drawn: a million would take the window seconds."""
+    if points <= MOST_POINTS:
+        return np.arange(points)
+    first = np.arange(MOST_POINTS // 4)  # where it is ragged
+    return np.union1d(first, np.linspace(0, points - 1, MOST_POINTS - len(first)).round().astype(np.intp))
 
 
 def _columns(points: Sequence[tuple[int, float]]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -117,7 +117,7 @@ class Seeing(QObject):
         self._show_legend()
 
     def _show_legend(self, name: str | None = None) -> None:
-        if name in (None, self._session.layers.shown):
+        if name in (None, "", self._session.layers.shown):
             self.panel.legend.show_limits(self._session.layers.score_limits)
 
 

@@ -100,7 +100,9 @@ class Session:
         self._show_change(self.workspace.redo(), "Done again")
 
     def _show_change(self, name: str | None, what: str) -> None:
-        if name is not None and name != self.workspace.current:
+        if name == "":
+            self.said.emit(f"{what} on several micrographs.")
+        elif name is not None and name != self.workspace.current:
             self.workspace.show(name)
             self.said.emit(f"{what} on {name}.")
 

@@ -7,7 +7,7 @@ changed. It outlives the dock: closing and reopening the dock loses nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,9 @@ from napari_topaz.gui.history import History
 from napari_topaz.gui.label_book import LabelBook, relabelled
 from napari_topaz.gui.marks import State
 from napari_topaz.gui.micrograph_list import MicrographList, Source
-from napari_topaz.gui.nearness import scores_at
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.pick_book import PickBook
+from napari_topaz.gui.results import Results
 from napari_topaz.masks import Mask
 from napari_topaz.picks import Kind, Picks
 
@@ -45,9 +45,8 @@ class Workspace:
     current_changed(name)
         Another micrograph is to be shown.
     labels_changed(name), picks_changed(name)
-        Of one micrograph.
+        Of one micrograph; of several with an empty name.
     options_changed(old, new)
-        See :class:`Options`.
     model_changed
         There is another model, or a snapshot of one that is still learning.
     """
@@ -74,6 +73,7 @@ class Workspace:
         self.decisions.marks.changed.connect(self._on_marks)
         self._labels = LabelBook()
         self._picks = PickBook(self.labels, self._reach)
+        self._results = Results((), self.labels, self._picks, self.threshold_of, self._reach)
 
     # -- micrographs ------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Workspace:
         self.changes += old.pick != new.pick
         stated = self.model is None or self.model.knows_preprocessing
         if old.finds_other_peaks(new, as_model_states=stated):
-            self._forget_picks()
+            self._picks_are_new(self._picks.forget())
         self.options_changed.emit(old, new)
 
     @property
@@ -201,10 +201,23 @@ class Workspace:
         """These, and the labels of micrographs that are not open."""
         return self._labels.all
 
+    @property
+    def particles(self) -> dict[str, int]:
+        """Number of labelled particles of each micrograph in use that has some."""
+        of, excluded = self.list.of, self.decisions.marks.excluded
+        return {n: k for n, k in self._labels.particles.items() if n in of and n not in excluded}
+
+    def particles_on(self, name: str) -> int:
+        """Number of labelled particles on a micrograph."""
+        return self._labels.particles.get(name, 0)
+
     def set_labels(self, name: str, labels: Picks) -> None:
         """Replace the labels of one micrograph; :meth:`undo` brings the old ones back."""
-        self._labels.put(name, labels)
-        self._labels_are_new(name)
+        self.set_many_labels({name: labels})
+
+    def set_many_labels(self, labels: Mapping[str, Picks]) -> None:
+        """Replace the labels of some micrographs in one step of :meth:`undo`."""
+        self._labels_are_new(self._labels.put(labels))
 
     def undo(self) -> str | None:
         """Take the last change back; returns the micrograph whose labels changed, or None."""
@@ -219,11 +232,6 @@ class Workspace:
         """The way back from changes, and forth again."""
         return self._labels.history
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
-        return self.history.can_go_back
-
     def label(self, name: str, yx: ArrayLike, kind: Kind) -> None:
         """Add labels of one kind, see :func:`relabelled`."""
         reach = SAME_PARTICLE * (self.diameter(name) or 0.0)
@@ -234,7 +242,7 @@ class Workspace:
 
     def _labels_are_new(self, name: str | None) -> str | None:
         if name is not None:
-            self._picks.labels_changed(name)
+            self._picks.labels_changed(name or None)
             self.changes += 1
             self.labels_changed.emit(name)
         return name
@@ -257,12 +265,13 @@ class Workspace:
         they do not count any more: new ones come at once.
         """
         self.model = model
-        self._forget_picks(but=self.current)
+        self._picks_are_new(self._picks.forget(but=self.current))
         self.model_changed.emit()
 
-    def _forget_picks(self, but: str | None = None) -> None:
-        for name in self._picks.forget(but):
-            self.picks_changed.emit(name)
+    def _picks_are_new(self, names: Collection[str]) -> None:
+        """Tell it once, however many they are."""
+        if names:
+            self.picks_changed.emit(next(iter(names)) if len(names) == 1 else "")
 
     @property
     def suggested(self) -> dict[str | None, float]:
@@ -290,11 +299,12 @@ class Workspace:
         self.changes += 1
         self.picks_changed.emit(name)
 
-    def mask(self, name: str, mask: Mask) -> None:
-        """Let picks under a mask of polygons neither show nor count."""
-        self._picks.cover(name, mask)
-        self.changes += 1
-        self.picks_changed.emit(name)
+    def mask(self, masks: Mapping[str, Mask]) -> None:
+        """Let picks under masks of polygons neither show nor count."""
+        for name, mask in masks.items():
+            self._picks.cover(name, mask)
+        self.changes += bool(masks)
+        self._picks_are_new(masks)
 
     @property
     def unpicked(self) -> int:
@@ -315,33 +325,25 @@ class Workspace:
 
     def picks(self, name: str) -> Picks:
         """The candidates at or above the threshold."""
-        return self.candidates(name)[: self._count(name)]
+        return self.candidates(name)[: self._picks.count(name, self.threshold_of(name))]
 
     def count(self, name: str) -> int:
         """How many particles would be saved for this micrograph."""
-        labelled = int((self.labels(name).kinds == Kind.PARTICLE).sum())
-        return self._count(name) + labelled
+        return self._picks.count(name, self.threshold_of(name)) + self.particles_on(name)
 
     def result(self, name: str) -> Picks:
-        """What is saved: labelled particles, with the score of the pick they replace, and all picks.
-
-        A label beats the pick at the same place; a pick at a place labelled "no particle" is left out.
-        """
-        labels = self.labels(name).of_kind(Kind.PARTICLE)
-        if not self.is_picked(name):
-            return labels
-        found = self.peaks(name)
-        known = Picks(labels.yx, scores_at(labels.yx, found, self._reach(name)), labels.kinds)
-        return known + self.picks(name)
+        """What is saved of one micrograph, see :meth:`Results.of`."""
+        return self._results.of(name)
 
     @property
     def results(self) -> dict[str, Picks]:
-        """:meth:`result` of all micrographs in use that are labelled or picked."""
-        names = [name for name in self.list.of if not self.decisions.is_excluded(name)]
-        return {n: self.result(n) for n in names if self.is_picked(n) or len(self.labels(n))}
+        """:meth:`result` of all micrographs in use that are labelled or picked; takes long for thousands."""
+        return self.frozen_results().all()
+
+    def frozen_results(self) -> Results:
+        """Return what makes :attr:`results` as they are now, in a thread."""
+        names = [source.name for source in self.decisions.in_use]
+        return self._results.frozen(names, self._labels.all, self.threshold_of(None))
 
     def _reach(self, name: str) -> float:
         return (self.diameter(name) or 0.0) / 2
-
-    def _count(self, name: str) -> int:
-        return self._picks.count(name, self.threshold_of(name))

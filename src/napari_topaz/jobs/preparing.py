@@ -46,6 +46,7 @@ class PreparedCache:
         # With a weak reference to the source: after its end another micrograph may get its id.
         self._kept: OrderedDict[tuple[object, PreprocessSettings], tuple[ref[Source], Prepared]]
         self._kept = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def prepare(self, source: Source, settings: PreprocessSettings) -> Prepared:
@@ -60,13 +61,16 @@ class PreparedCache:
                 return found[1]
         prepared = prepare_source(source, settings)
         with self._lock:
+            self._forget(key)
             self._kept[key] = (ref(source), prepared)
-            while len(self._kept) > 1 and self._bytes() > self._max_bytes:
-                self._kept.popitem(last=False)
+            self._bytes += prepared.image.nbytes
+            while len(self._kept) > 1 and self._bytes > self._max_bytes:
+                self._forget(next(iter(self._kept)))
         return prepared
 
-    def _bytes(self) -> int:
-        return sum(prepared.image.nbytes for _, prepared in self._kept.values())
+    def _forget(self, key: tuple[object, PreprocessSettings]) -> None:
+        if key in self._kept:
+            self._bytes -= self._kept.pop(key)[1].image.nbytes
 
 
 def prepare_source(source: Source, settings: PreprocessSettings) -> Prepared:

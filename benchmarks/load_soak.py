@@ -1,0 +1,210 @@
+"""A long session in a window, scripted: is what it holds the same after an hour as after a minute?
+
+A round: go through micrographs, click, take back, move the threshold, ask for another display; each third
+round also train, pick all, or learn live; take layers away and bring them back; open and close the gallery
+and the dock. After each round, with nothing running, it is counted what the process holds.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from gallery_speed import pump
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QApplication
+
+from napari_topaz.gui.main import ParticlePicker
+from napari_topaz.gui.session import session_of
+from napari_topaz.picks import Kind
+from napari_topaz.settings import PreprocessSettings
+
+DIAMETER, EDGE = 180.0, 256
+#: What is counted, and how it is called.
+COUNTED = (
+    "memory, MB",
+    "threads",
+    "layers",
+    "callbacks",
+    "Qt widgets",
+    "Qt objects of the dock",
+    "Python objects",
+)
+DOCK = "Particle picker (napari-topaz)"
+
+
+def soak(viewer: napari.Viewer, folder: Path, minutes: float, show: Callable[[list[Any]], None]) -> None:
+    """Do rounds for so many minutes, and show first, middle and last counts."""
+    dock = open_dock(viewer)
+    dock.opening.open_paths([folder])
+    pump(lambda: dock.layers.shown is not None)
+    dock.workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER))
+    change = {"epochs": 1, "steps": 20}
+    dock.workspace.change(train=dock.workspace.options.train.model_copy(update=change))
+    rng, began, counts, rounds = np.random.default_rng(0), time.monotonic(), [], 0
+    while time.monotonic() - began < minutes * 60:
+        dock = one_round(viewer, dock, rng, rounds)
+        rounds += 1
+        counts.append((time.monotonic() - began, counted(viewer, dock)))
+        print(rounds, *counts[-1], flush=True, file=__import__("sys").stderr)
+    # The first rounds load what is loaded once.
+    chosen = [min(len(counts) // 6, len(counts) - 1), len(counts) // 2, len(counts) - 1]
+    show(
+        [f"({rounds} rounds in {minutes:g} minutes)", *(f"after {counts[k][0] / 60:.1f} min" for k in chosen)]
+    )
+    for k, what in enumerate(COUNTED):
+        show([what, *(counts[c][1][k] for c in chosen)])
+
+
+def open_dock(viewer: napari.Viewer) -> ParticlePicker:
+    """Open the dock."""
+    return viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")[1]
+
+
+def idle(dock: ParticlePicker) -> bool:
+    """Whether nothing runs, waits, or is to be saved."""
+    bar = dock.job_bar
+    working = bar.running or bar.behind.busy or bar.preview.busy or dock.judging.latest.busy
+    return not working and not dock.keeper.saver.pending
+
+
+def one_round(
+    viewer: napari.Viewer, dock: ParticlePicker, rng: np.random.Generator, number: int
+) -> ParticlePicker:
+    """One round; returns the dock, which may be another one."""
+    workspace = dock.workspace
+    for _ in range(5):
+        look_and_click(dock, rng)
+    workspace.undo()
+    workspace.redo()
+    if workspace.model is not None:
+        dock.actions_.choose_threshold(float(rng.normal()))
+        dock.actions_.choose_threshold(None)
+    display = workspace.options.display
+    workspace.change(display=display.model_copy(update={"low_pass": 30.0 - display.low_pass}))
+    pump(lambda: True, 0.3)
+    (train, learn_live, pick_all)[number % 3](dock)
+    look_at_gallery(viewer)
+    viewer.layers["picks"].locked = False
+    viewer.layers.remove("picks")
+    dock.layers.restore()
+    if number % 4 == 3:
+        dock = close_and_open(viewer, dock)
+    if number % 10 == 9:
+        clear(dock)
+    pump(lambda: idle(dock), 0.3)
+    return dock
+
+
+def look_and_click(dock: ParticlePicker, rng: np.random.Generator) -> None:
+    """Another micrograph; two clicks, one of them "no particle"."""
+    workspace = dock.workspace
+    workspace.show(workspace.names[int(rng.integers(len(workspace.names)))])
+    pump(lambda: dock.layers.shown == workspace.current, 0.1)
+    for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE):
+        dock.layers.label_next(kind)
+        scale = workspace.pixel_size() or 1.0
+        dock.layers.labels_layer.add(rng.uniform(10, EDGE - 10, 2) * 1.0)
+        del scale
+        pump(lambda: True, 0.05)
+
+
+def clear(dock: ParticlePicker) -> None:
+    """Take all labels away, so that there are not more and more."""
+    workspace = dock.workspace
+    for name, labels in list(workspace.kept_labels.items()):
+        workspace.set_labels(name, labels[:5])
+
+
+def train(dock: ParticlePicker) -> None:
+    """Train until it ends."""
+    dock.training.button.click()
+    pump(lambda: dock.job_bar.running is None, 0.1)
+
+
+def learn_live(dock: ParticlePicker) -> None:
+    """Learn while she clicks, for some seconds."""
+    dock.training.live.click()
+    pump(lambda: True, 3.0)
+    dock.training.live.click()
+    pump(lambda: not dock.job_bar.behind.busy, 0.1)
+
+
+def pick_all(dock: ParticlePicker) -> None:
+    """Pick all, and save."""
+    dock.picks.pick_button.click()
+    pump(lambda: dock.job_bar.running is None, 0.1)
+
+
+def look_at_gallery(viewer: napari.Viewer) -> None:
+    """Open the gallery, scroll, and close it."""
+    dock, gallery = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle gallery")
+    pump(lambda: not gallery.list.gathering and not gallery.cutter.busy, 0.3)
+    bar = gallery.view.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    pump(lambda: not gallery.cutter.busy, 0.2)
+    viewer.window.remove_dock_widget(dock)
+    gallery.deleteLater()
+
+
+def close_and_open(viewer: napari.Viewer, dock: ParticlePicker) -> ParticlePicker:
+    """Close the dock, as its button does, and open it again."""
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    pump(lambda: True, 0.3)
+    return open_dock(viewer)
+
+
+def counted(viewer: napari.Viewer, dock: ParticlePicker) -> tuple[int, ...]:
+    """Count, see :data:`COUNTED`."""
+    for _ in range(3):
+        gc.collect()
+        QApplication.processEvents()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return (
+        round(pages * os.sysconf("SC_PAGESIZE") / 1e6),
+        threading.active_count(),
+        len(viewer.layers),
+        callbacks(viewer, dock),
+        len(QApplication.allWidgets()),
+        len(dock.findChildren(QObject)),
+        len(gc.get_objects()),
+    )
+
+
+def callbacks(viewer: napari.Viewer, dock: ParticlePicker) -> int:
+    """Callbacks of the viewer, its layers, and what the plugin has in it."""
+    session = session_of(viewer)
+    emitters = [viewer.events, viewer.layers.events, viewer.layers.selection.events, viewer.camera.events]
+    emitters += [layer.events for layer in viewer.layers]
+    total = sum(len(emitter.callbacks) for group in emitters for emitter in group.emitters.values())
+    total += sum(len(layer.mouse_drag_callbacks) for layer in viewer.layers)
+    parts = [
+        session,
+        session.workspace,
+        session.workspace.decisions.marks,
+        session.layers,
+        session.layers.gestures,
+        session.keeper,
+        session.targets,
+        session.shelf,
+        session.masks,
+        session.card,
+        session.preferences,
+    ]
+    return total + sum(len(signal) for part in parts for signal in signals(part))
+
+
+def signals(owner: object) -> list[Any]:
+    """The psygnal signals of an object."""
+    from psygnal import SignalInstance
+
+    found = (getattr(owner, name) for name in dir(type(owner)) if not name.startswith("_"))
+    return [one for one in found if isinstance(one, SignalInstance)]

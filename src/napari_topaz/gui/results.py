@@ -1,0 +1,64 @@
+"""What would be saved: labelled particles and the picks above the threshold. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from napari_topaz.gui.label_book import NO_LABELS
+from napari_topaz.gui.nearness import scores_at
+from napari_topaz.gui.pick_book import PickBook
+from napari_topaz.picks import Kind, Picks
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Puts labels and picks of micrographs together; over thousands of them in a thread.
+
+    Attributes
+    ----------
+    names : sequence of str
+        Micrographs in use.
+    labels_of : callable
+        (name) -> Picks.
+    picks : PickBook
+    threshold_of : callable
+        (name) -> lowest score of a pick.
+    reach_of : callable
+        (name) -> up to how far from a label a peak is the same particle, in pixels.
+    """
+
+    names: Sequence[str]
+    labels_of: Callable[[str], Picks]
+    picks: PickBook
+    threshold_of: Callable[[str], float]
+    reach_of: Callable[[str], float]
+
+    def of(self, name: str) -> Picks:
+        """Labelled particles, with the score of the pick they replace, and all picks.
+
+        A label beats the pick at the same place; a pick at a place labelled "no particle" is left out.
+        """
+        labels = self.labels_of(name).of_kind(Kind.PARTICLE)
+        if not self.picks.is_picked(name):
+            return labels
+        if len(labels):
+            found = self.picks.peaks(name)
+            labels = Picks(labels.yx, scores_at(labels.yx, found, self.reach_of(name)), labels.kinds)
+        return labels + self.picks.free(name)[: self.picks.count(name, self.threshold_of(name))]
+
+    def frozen(self, names: Sequence[str], labels: Mapping[str, Picks], threshold: float) -> Results:
+        """Return the same with these micrographs and labels, and with picks and lengths as they are now."""
+        labels_of = partial(_labels_of, dict(labels))
+        reach = {name: self.reach_of(name) for name in names if name in labels}
+        picks = self.picks.copied(labels_of, reach.__getitem__)
+        return Results(names, labels_of, picks, lambda _: threshold, reach.__getitem__)
+
+    def all(self) -> dict[str, Picks]:
+        """:meth:`of` of all micrographs in use that are labelled or picked."""
+        return {n: self.of(n) for n in self.names if self.picks.is_picked(n) or len(self.labels_of(n))}
+
+
+def _labels_of(labels: Mapping[str, Picks], name: str) -> Picks:
+    return labels.get(name, NO_LABELS)
