@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from napari_topaz.micrograph import Micrograph
-from napari_topaz.preprocess import Prepared, downsampling, prepare, resolved_pixel_size
+from napari_topaz.numerics.outliers import clip_outliers
+from napari_topaz.numerics.rescale import fourier_crop
+from napari_topaz.preprocess import Prepared, clipped_and_small, downsampling, prepare, resolved_pixel_size
 from napari_topaz.settings import PreprocessSettings
 
 
@@ -101,3 +103,32 @@ def test_a_real_micrograph(shared: Path) -> None:
     assert prepared.image.shape == (prepared.shape[0] // 8, prepared.shape[1] // 8)
     # Its hot pixels, up to 45804, would reach hundreds of standard deviations.
     assert np.abs(prepared.image).max() < 15
+
+
+@pytest.mark.parametrize("clip", [0.0, 5.0])
+@pytest.mark.parametrize("shape", [(37, 51), (300, 410)])
+@pytest.mark.parametrize(
+    "kind", ["float32", "hot", "nan", "inf", "float64", ">i2", "uint8", "flat", "few counts", "view"]
+)
+def test_one_pass_gives_what_two_steps_give(kind: str, shape: tuple[int, int], clip: float) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(100, 10, (300, 410)).astype(np.float32)
+    if kind in ("hot", "nan", "inf"):
+        pixels[7, ::9] = {"hot": 1e6, "nan": np.nan, "inf": np.inf}[kind]
+        pixels[299, 409] = -1e6
+    elif kind == "float64":
+        pixels = pixels.astype(np.float64)
+        pixels[250, 3] = 1e300  # infinite as float32
+    elif kind in (">i2", "uint8"):
+        pixels = pixels.astype(kind)
+    elif kind == "flat":
+        pixels[:] = 7
+    elif kind == "few counts":
+        pixels = rng.poisson(0.1, pixels.shape).astype(np.uint8)
+    elif kind == "view":
+        pixels = pixels.repeat(2, axis=1)[:, ::2]
+    before = pixels.copy()
+    found = clipped_and_small(pixels, clip, shape)
+    expected = fourier_crop(clip_outliers(pixels, clip), shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_array_equal(pixels, before)

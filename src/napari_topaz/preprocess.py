@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.masks import Mask
 from napari_topaz.micrograph import Micrograph
-from napari_topaz.numerics.normalise import clip_outliers, normalise
+from napari_topaz.numerics.normalise import normalise
+from napari_topaz.numerics.outliers import MissingPixelsError, clip_outliers, clip_rows, outlier_limits
 from napari_topaz.numerics.rescale import fourier_crop, small_shape
 from napari_topaz.picks import Picks
 from napari_topaz.settings import PreprocessSettings
@@ -116,13 +119,28 @@ def prepare(micrograph: Micrograph, settings: PreprocessSettings) -> Prepared:
     pixel_size = resolved_pixel_size(settings, micrograph)
     try:
         factor = downsampling(settings, pixel_size)
-        # Before downsampling: afterwards a hot pixel is a ring that no clipping removes.
-        clipped = clip_outliers(micrograph.pixels, settings.clip)
+        small = clipped_and_small(micrograph.pixels, settings.clip, small_shape(micrograph.shape, factor))
     except ValueError as error:
         raise ValueError(f"{micrograph.name}: {error}") from error
-    small = fourier_crop(clipped, small_shape(micrograph.shape, factor))
-    del clipped
     return normalised(Prepared(micrograph.name, small, micrograph.shape, pixel_size), settings)
+
+
+def clipped_and_small(pixels: NDArray[np.number], clip: float, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Clip hot pixels and downsample, in one pass over the rows where no pixel is missing.
+
+    The result is ``fourier_crop(clip_outliers(pixels, clip), shape)``: clipped before, as afterwards a hot
+    pixel is a ring that no clipping removes.
+
+    Raises
+    ------
+    ValueError
+        If no pixel is finite, `clip` is negative or `shape` is impossible.
+    """
+    limits = outlier_limits(pixels, clip)
+    if limits is not None:
+        with suppress(MissingPixelsError):
+            return fourier_crop(pixels, shape, partial(clip_rows, limits=limits))
+    return fourier_crop(clip_outliers(pixels, clip), shape)
 
 
 def normalised(prepared: Prepared, settings: PreprocessSettings) -> Prepared:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_topaz.numerics import rescale
 from napari_topaz.numerics.rescale import fourier_crop, small_shape
 
 
@@ -65,7 +66,7 @@ def test_pixels_lie_where_they_are_said_to_lie(large: tuple[int, int], small: tu
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_mean_is_kept_and_work_in_parts_changes_nothing(data: st.DataObject) -> None:
-    height, width = data.draw(st.integers(1, 400)), data.draw(st.integers(1, 40))
+    height, width = data.draw(st.integers(1, 400)), data.draw(st.integers(1, 900))
     small = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
     image = np.random.default_rng(height).normal(7, 2, (height, width)).astype(np.float32)
     found = fourier_crop(image, small)
@@ -85,4 +86,19 @@ def test_leaves_its_argument_alone() -> None:
     same = fourier_crop(image, (20, 30))
     fourier_crop(image, (7, 9))
     same[:] = 0
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("small", [(7, 9), (20, 30), (1, 30)])
+def test_rows_are_cleaned_once_each(small: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescale, "PIXELS_AT_ONCE", 3 * 30)
+    image = np.random.default_rng(0).integers(0, 99, (20, 30)).astype(">i2")
+    before = image.copy()
+
+    def squared(rows: np.ndarray) -> np.ndarray:
+        rows *= rows
+        return rows
+
+    expected = fourier_crop(np.float64(image) ** 2, small)
+    np.testing.assert_allclose(fourier_crop(image, small, squared), expected, rtol=1e-4, atol=0.1)
     np.testing.assert_array_equal(image, before)

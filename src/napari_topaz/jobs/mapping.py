@@ -6,6 +6,8 @@ uses it writes and reports: outputs are the same whatever did the work.
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +21,9 @@ from napari_topaz.settings import PreprocessSettings, ScaleSettings
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
+
+#: Micrographs that are preprocessed at once in one process: each may be of some hundred megabytes.
+MOST_READERS = 4
 
 #: What one broken micrograph may raise without ending the job.
 BROKEN = (ValueError, OSError, MemoryError)
@@ -34,10 +39,14 @@ class Step:
         How it becomes the network's input.
     work : callable
         From that to the result; can be pickled where it is to run in another process.
+    light : bool
+        Whether the work is nothing beside reading and preprocessing, so that several micrographs are
+        preprocessed at once.
     """
 
     preprocess: PreprocessSettings
     work: Callable[[Prepared], Any]
+    light: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,36 +89,47 @@ def in_process(
     stop: StopToken | None = None,
     cache: PreparedCache | None = None,
 ) -> Generator[Outcome | Event]:
-    """Map in this process: one micrograph in memory, while the next one is read ahead in a thread."""
+    """Map in this process: one micrograph in memory, while the next one is read ahead in a thread.
+
+    Where the work is light there is a thread for each core, up to `MOST_READERS`.
+    """
 
     def read(source: Source) -> Prepared:
         if cache is not None:
             return cache.prepare(source, step.preprocess)
         return prepare_source(source, step.preprocess)
 
-    for source, future in read_ahead(sources, read):
+    for source, future in read_ahead(sources, read, readers() if step.light else 1):
         if stop is not None and stop.is_set():
             return
         yield attempt(source, future.result, step.work)
 
 
-def read_ahead(sources: Iterable[_S], read: Callable[[_S], _T]) -> Iterator[tuple[_S, Future[_T]]]:
-    """Read the next source in a thread while the caller works on this one.
+def readers() -> int:
+    """Return how many micrographs are preprocessed at once: one for each core to use, within reason."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(MOST_READERS, usable, int(asked) if asked.isdecimal() else usable))
+
+
+def read_ahead(
+    sources: Iterable[_S], read: Callable[[_S], _T], at_once: int = 1
+) -> Iterator[tuple[_S, Future[_T]]]:
+    """Read the next sources in threads, so many `at_once`, while the caller works on this one.
 
     Yields
     ------
     tuple of source and Future
-        The future's `result()` raises what `read` raised.
+        In the order of the sources; the future's `result()` raises what `read` raised.
     """
-    with ThreadPoolExecutor(1, "read-ahead") as pool:
-        waiting: tuple[_S, Future[_T]] | None = None
+    with ThreadPoolExecutor(at_once, "read-ahead") as pool:
+        waiting: deque[tuple[_S, Future[_T]]] = deque()
         for source in sources:
-            following = (source, pool.submit(read, source))
-            if waiting is not None:
-                yield waiting
-            waiting = following
-        if waiting is not None:
-            yield waiting
+            waiting.append((source, pool.submit(read, source)))
+            if len(waiting) > at_once:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
 
 
 def open_mapper(scale: ScaleSettings, device: str | None = None) -> AbstractContextManager[Mapper]:

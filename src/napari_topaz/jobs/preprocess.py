@@ -75,7 +75,9 @@ def preprocess(
 
     settings = yield from fitted(files, settings, stop=stop, scale=scale)
     todo = [f for f in files if f.name not in skip]
-    yield from over_micrographs("Preprocessing", todo, settings, _itself, keep=keep, stop=stop, scale=scale)
+    yield from over_micrographs(
+        "Preprocessing", todo, settings, _itself, keep=keep, stop=stop, scale=scale, light=True
+    )
     return written
 
 
@@ -115,7 +117,9 @@ def fitted(
         return ()
 
     plain = not_normalised(settings)
-    first = over_micrographs("Fitting", files, plain, _histogram, keep=keep, stop=stop, scale=scale)
+    first = over_micrographs(
+        "Fitting", files, plain, _histogram, keep=keep, stop=stop, scale=scale, light=True
+    )
     yield from _as_progress(first, len(files))
     return (yield from with_mixture(settings, histograms)) if histograms else settings
 

@@ -28,6 +28,7 @@ def over_micrographs(
     cache: PreparedCache | None = None,
     scale: ScaleSettings | None = None,
     device: str | None = None,
+    light: bool = False,
 ) -> Job[dict[str, str]]:
     """Preprocess each micrograph and work on it; a broken one is reported, the rest goes on.
 
@@ -46,6 +47,8 @@ def over_micrographs(
         Where set, the job ends with what it has; preprocessed micrographs of earlier jobs.
     scale, device
         Which processes do the work (this one where not given); the device that `work` uses.
+    light : bool
+        Whether `work` is nothing beside preprocessing.
 
     Yields
     ------
@@ -67,7 +70,7 @@ def over_micrographs(
         yield Started(scale.where)
     failed: dict[str, str] = {}
     said: set[str] = set()
-    step = Step(preprocess, work)
+    step = Step(preprocess, work, light)
     with (
         open_mapper(scale, device) as mapper,
         closing(mapper(sources, step, stop=stop, cache=cache)) as outcomes,

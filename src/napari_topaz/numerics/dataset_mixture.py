@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, xlog1py, xlogy
 
 from napari_topaz.numerics.histograms import (
     Histograms,
@@ -306,6 +305,8 @@ def _sums(
     histograms: Histograms, parts: _Parts, scales: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Σr, Σr·x and Σr·x² of each component and micrograph, shape (3, 2, micrographs)."""
+    from scipy.special import expit  # slow to import, and not needed for other normalisations
+
     found = []
     for first in range(0, len(histograms), AT_ONCE):
         part = slice(first, first + AT_ONCE)
@@ -323,6 +324,8 @@ def _log_posteriors(
     histograms: Histograms, parts: _Parts, scales: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Log posterior of each micrograph up to a constant, shape (micrographs,)."""
+    from scipy.special import xlog1py, xlogy
+
     logs = np.logaddexp(*parts.log_densities(histograms, scales, weights))
     count = histograms[..., 0]
     prior = xlogy(parts.weight, weights) + xlog1py(1 - parts.weight, -weights)

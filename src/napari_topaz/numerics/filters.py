@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter, gaussian_laplace
 
-from napari_topaz.numerics.normalise import MAD_TO_STD, fill_missing
+from napari_topaz.numerics.outliers import MAD_TO_STD, fill_missing
 from napari_topaz.numerics.templates import disc_mask, rotate
 
 #: Ratio of the two standard deviations of the difference of Gaussians: the wide one sees the surroundings.

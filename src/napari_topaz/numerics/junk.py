@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_topaz.numerics.normalise import MAD_TO_STD, fill_missing
+from napari_topaz.numerics.outliers import MAD_TO_STD, fill_missing
 
 #: Low and high limits, in robust standard deviations. On clean ice, simulated with 150 particles and steep
 #: ice and on two real micrographs, darkness stays below 6.3, roughness below 3.8 and slope below 7.

@@ -1,4 +1,4 @@
-"""Normalisation of one micrograph: outliers, mean and standard deviation."""
+"""Normalisation of one micrograph: mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, xlog1py, xlogy
 
 from napari_topaz.choices import NORMALISATIONS
 from napari_topaz.numerics.dataset_mixture import dataset_moments
+from napari_topaz.numerics.outliers import fill_missing
 from napari_topaz.settings.fitted import DatasetMixture
 
-#: Bins of the histogram the mixture is fitted to.
-BINS = 4096
+#: Bins of the histogram the mixture is fitted to. Which start wins is seen on one of so many times
+#: fewer, unless its bins are wider than this part of a component's standard deviation.
+BINS, COARSER, WIDEST = 4096, 16, 0.25
 #: Starting weights of the upper component; a single Gaussian is tried as well.
 STARTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 #: Beta prior of the weight of the upper component.
 ALPHA, BETA = 900.0, 1.0
-#: Rounds of expectation maximisation, and the movement (in σ) below which it ends earlier.
-ROUNDS, STILL = 200, 1e-6
-#: Pixels from which median and spread of a large image are estimated.
-SAMPLE = 1 << 20
-#: Standard deviation of a Gaussian over its median absolute deviation.
-MAD_TO_STD = 1.4826
+#: Rounds of expectation maximisation, those of the winner on the finer histogram, and the movement
+#: (in σ) below which it ends earlier.
+ROUNDS, LAST_ROUNDS, STILL = 200, 60, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,74 +64,6 @@ class Mixture:
     log_posterior: float
 
 
-def fill_missing(image: NDArray[np.number]) -> NDArray[np.float32]:
-    """Replace pixels that are NaN or infinite by the median of the others.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-        Any real data type.
-
-    Returns
-    -------
-    ndarray of float32, shape (height, width)
-        A new array.
-
-    Raises
-    ------
-    ValueError
-        If no pixel is finite.
-    """
-    with np.errstate(over="ignore"):
-        filled = np.array(image, np.float32, order="C")
-    if np.issubdtype(image.dtype, np.integer) or np.isfinite(filled.sum(dtype=np.float64)):
-        return filled
-    good = np.isfinite(filled)
-    if not good.any():
-        raise ValueError("The image has no finite pixel: every one is NaN or infinite.")
-    filled[~good] = np.median(filled[good])
-    return filled
-
-
-def clip_outliers(image: NDArray[np.number], k: float) -> NDArray[np.float32]:
-    """Clip hot and dead pixels.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-    k : float
-        Clip at the median ± k · 1.4826 · median absolute deviation; 0 clips nothing. Of images of
-        more than a million pixels, the two are estimated from evenly spread ones.
-
-    Returns
-    -------
-    ndarray of float32, shape (height, width)
-        A new array without NaN or infinite pixels.
-
-    Raises
-    ------
-    ValueError
-        If no pixel is finite, or `k` is negative.
-    """
-    if not k >= 0:
-        raise ValueError(f"Pixels cannot be clipped at {k} standard deviations.")
-    filled = fill_missing(image)
-    if k:
-        centre, spread = _robust_spread(filled)
-        np.clip(filled, centre - k * spread, centre + k * spread, out=filled)
-    return filled
-
-
-def _robust_spread(image: NDArray[np.float32]) -> tuple[float, float]:
-    """Return median and robust standard deviation (0 for a constant image)."""
-    # An odd step visits all columns of an image whose width is a power of two.
-    sample = image.ravel()[:: max(1, image.size // SAMPLE) | 1]
-    centre = float(np.median(sample))
-    spread = MAD_TO_STD * float(np.median(np.abs(sample - np.float32(centre))))
-    # Counting detectors at a low dose: more than half of the pixels have one value.
-    return centre, spread or float(image.std(dtype=np.float64))
-
-
 def fit_mixture(image: NDArray[np.floating]) -> Mixture:
     """Fit two Gaussians with a shared variance to the pixels of an image.
 
@@ -151,14 +81,14 @@ def fit_mixture(image: NDArray[np.floating]) -> Mixture:
     Mixture
         For a constant image `std` is 0.
     """
-    bins = _histogram(np.asarray(image, np.float32).ravel())
+    histogram = _histogram(np.asarray(image, np.float32).ravel())
+    bins = _filled(histogram)
     count, first, second = (float(column.sum()) for column in bins.T)
     mean = first / count
     variance = max(second / count - mean**2, 0.0)
     if variance <= (1e-6 * float(np.ptp(bins[:, 1] / bins[:, 0]))) ** 2:
         return Mixture(np.full(2, mean + _origin(image)), 0.0, 1.0, math.inf)
-    candidates = _expectation_maximisation(bins)
-    candidates = np.vstack([candidates, [mean, mean, variance, 1.0]])
+    candidates = np.vstack([_best_of_the_starts(histogram, bins), [mean, mean, variance, 1.0]])
     posterior = _log_posterior(bins, candidates)
     low, high, variance, weight = (float(value) for value in candidates[posterior.argmax()])
     means = np.array([low, high]) + _origin(image)
@@ -171,7 +101,7 @@ def _origin(image: NDArray[np.floating]) -> float:
 
 
 def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return Σ1, Σx and Σx² of each non-empty bin, shape (bins, 3), x relative to `_origin`.
+    """Return Σ1, Σx and Σx² of each bin, shape (BINS, 3), x relative to `_origin`.
 
     The sums are of the pixels themselves: binning costs no precision in the moments.
     """
@@ -181,8 +111,28 @@ def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
     which = np.minimum((x - np.float32(low)) * np.float32(scale), BINS - 1).astype(np.intp)
     x64 = x.astype(np.float64)
     sums = [np.bincount(which, weights, BINS) for weights in (None, x64, x64 * x64)]
-    found = np.stack(sums, axis=1).astype(np.float64)
-    return found[found[:, 0] > 0]
+    return np.stack(sums, axis=1).astype(np.float64)
+
+
+def _filled(histogram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the bins that have pixels, shape (bins, 3)."""
+    return histogram[histogram[:, 0] > 0]
+
+
+def _best_of_the_starts(histogram: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the starts arrive at, shape (starts, 4); of the best one alone where that is clear.
+
+    EM needs hundreds of rounds from eleven starts: on coarser bins they cost a tenth, and end within some
+    thousandths of σ of where they end on the finer ones. The best of them goes on from there.
+    """
+    coarse = _filled(histogram.reshape(-1, COARSER, 3).sum(axis=1))
+    width = COARSER / BINS * float(np.ptp(bins[:, 1] / bins[:, 0]))
+    if len(coarse) > 2:
+        found = _expectation_maximisation(coarse, _first_guesses(coarse), ROUNDS)
+        if width <= WIDEST * math.sqrt(found[:, 2].min()):
+            best = found[_log_posterior(coarse, found).argmax()]
+            return _expectation_maximisation(bins, best[None], LAST_ROUNDS)
+    return _expectation_maximisation(bins, _first_guesses(bins), ROUNDS)
 
 
 def _first_guesses(bins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -199,15 +149,18 @@ def _first_guesses(bins: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([low, high, np.maximum(variance, 1e-9 * second / count), weights], axis=1)
 
 
-def _expectation_maximisation(bins: NDArray[np.float64]) -> NDArray[np.float64]:
+def _expectation_maximisation(
+    bins: NDArray[np.float64], now: NDArray[np.float64], rounds: int
+) -> NDArray[np.float64]:
     """Return the parameters that every start arrives at, shape (starts, 4)."""
     count, first, second = bins.sum(axis=0)
     floor = 1e-9 * (second / count - (first / count) ** 2)
     x = bins[:, 1] / bins[:, 0]
-    now = _first_guesses(bins)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         before = now
-        upper, upper_first = (expit(_log_odds(now, x)) @ bins[:, :2]).T
+        # A logistic function by way of tanh, which numpy computes with vector instructions.
+        probabilities = 0.5 + 0.5 * np.tanh(0.5 * _log_odds(now, x))
+        upper, upper_first = (probabilities @ bins[:, :2]).T
         lower = np.maximum(count - upper, 1e-9)
         upper = np.maximum(upper, 1e-9)
         low, high = (first - upper_first) / lower, upper_first / upper
@@ -232,14 +185,14 @@ def _log_posterior(bins: NDArray[np.float64], parameters: NDArray[np.float64]) -
     """Log posterior of each row of `parameters`, shape (rows,)."""
     count, x = bins[:, 0], bins[:, 1] / bins[:, 0]
     low, high, variance, weight = parameters.T
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):  # of the single Gaussian
         log_weights = np.log1p(-weight), np.log(weight)
     exponents = [
         log_weight[:, None] - (x - mean[:, None]) ** 2 / (2 * variance[:, None])
         for mean, log_weight in zip((low, high), log_weights, strict=True)
     ]
     likelihood = np.logaddexp(*exponents) @ count - count.sum() * np.log(2 * math.pi * variance) / 2
-    prior = xlogy(ALPHA - 1, weight) + xlog1py(BETA - 1, -weight) + math.log(ALPHA)
+    prior = (ALPHA - 1) * log_weights[1] + math.log(ALPHA)  # with BETA = 1
     return np.asarray(likelihood + prior)
 
 
