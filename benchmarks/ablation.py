@@ -88,8 +88,8 @@ class Cell:
 
     def file(self, work: Path, micrographs: MicrographSet) -> Path:
         """Where its result is kept."""
-        settings = self.settings.model_dump_json()
-        means = [VERSION, asdict(self), settings, fingerprint(micrographs), crc32(WEIGHTS.read_bytes())]
+        options = [self.settings.model_dump_json(), *ELEMENTS[self.element].preprocess.items()]
+        means = [VERSION, asdict(self), *options, fingerprint(micrographs), crc32(WEIGHTS.read_bytes())]
         checksum = crc32(json.dumps(means).encode())
         return work / f"{self.set}_{self.element}_{self.labels}_{self.draw}_{checksum:08x}.json"
 
@@ -107,7 +107,8 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
         return dict(json.loads(kept.read_text()))
     world = load(micrographs)
     labels = draw_labels(world.truth, [s.name for s in world.training], cell.labels, cell.draw)
-    preprocess = PreprocessSettings(diameter=world.diameter, pixel_size=world.pixel_size)
+    known = {"diameter": world.diameter, "pixel_size": world.pixel_size}
+    preprocess = PreprocessSettings(**known, **ELEMENTS[cell.element].preprocess)
     training_set = training_set_of(world, labels, preprocess, cell.settings)
     clock = time.process_time()
     with ELEMENTS[cell.element].context():

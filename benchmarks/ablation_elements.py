@@ -42,11 +42,14 @@ class Element:
         Options of training.
     context : callable
         Gives the context to train in.
+    preprocess : mapping
+        Options of preprocessing.
     """
 
     says: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     context: Callable[[], AbstractContextManager[object]] = nullcontext
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
 
 
 def any_angle() -> AbstractContextManager[object]:
@@ -191,6 +194,9 @@ ELEMENTS: dict[str, Element] = {
     "frozen-statistics": Element("batch norm with the start's statistics", context=frozen_statistics),
     "self-supervised": Element("with the papers' autoencoder", {"autoencoder": 10.0}),
     "twice-as-long": Element("twice the steps an epoch", {"steps": 100}),
+    "half-as-long": Element("half the steps an epoch", {"steps": 25}),
+    "four-epochs": Element("four epochs however many the labels are", {"epochs": 4}),
+    "smaller": Element("particles 16 px wide, not 19", preprocess={"particle_pixels": 16.0}),
     "one-rate": Element("learning rate 5e-4 however few the labels are", {"learning_rate": 5e-4}),
     "twice-the-rate": Element("learning rate 1e-3", {"learning_rate": 1e-3}),
 }

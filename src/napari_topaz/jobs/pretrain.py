@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: The loss is reported, and everything put away, every so many steps.
 REPORT_EVERY, SAVE_EVERY = 50, 1000
+#: Sizes at which the result scores: a user without labels may be wrong about the diameter.
+SCALES = (1.0, 1.45)
 #: Worlds that no step sees, from which the default threshold follows.
 TESTED = 64
 
@@ -169,19 +172,14 @@ def _judged(
     from napari_topaz.model.picker import EpochRecord, ModelCard, PickerModel
 
     card = ModelCard(network=network, preprocess=PreprocessSettings(), train=TrainSettings())
-    model = PickerModel(run.network, card)
-    clock, scores, hits, particles = time.monotonic(), [], [], 0
-    with samples(settings, range(-1, -1 - TESTED, -1), workers) as made:
-        for number, one in enumerate(made):
-            found, true = _picked(model, one)
-            scores.append(found)
-            hits.append(true)
-            particles += len(one.image.positives)
-            yield Progress(number + 1, TESTED, "Testing")
-    picks, right = np.concatenate(scores), np.concatenate(hits)
-    curve = precision_recall(picks, right, particles)
-    fit = fit_precision(picks, int(right.sum()), picks[right])
-    threshold, precision = best_threshold(fit.logits_of(picks), particles)
+    model, clock = PickerModel(run.network, card), time.monotonic()
+    found = yield from _tested(model, settings, workers)
+    fit = fit_precision(found.scores, int(found.right.sum()), found.scores[found.right])
+    # How scores of several sizes are joined depends on probabilities.
+    model = model.with_card(score_slope=fit.slope, score_offset=fit.offset, scales=SCALES)
+    found = yield from _tested(model, settings, workers)
+    threshold, precision = best_threshold(found.scores, found.particles)
+    curve = precision_recall(found.scores, found.right, found.particles)
     record = EpochRecord(
         epoch=1,
         step=run.done,
@@ -190,13 +188,30 @@ def _judged(
         seconds=time.monotonic() - clock,
     )
     return model.snapshot().with_card(
-        score_slope=fit.slope,
-        score_offset=fit.offset,
-        threshold=threshold,
-        expected_precision=precision,
-        best_epoch=1,
-        history=(record,),
+        threshold=threshold, expected_precision=precision, best_epoch=1, history=(record,)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """Scores of picks, which of them are particles, and how many particles there are."""
+
+    scores: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    particles: int
+
+
+def _tested(model: PickerModel, settings: PretrainSettings, workers: int) -> Job[_Tested]:
+    """Pick worlds that the model has not seen."""
+    scores, hits, particles = [], [], 0
+    with samples(settings, range(-1, -1 - TESTED, -1), workers) as made:
+        for number, one in enumerate(made):
+            found, true = _picked(model, one)
+            scores.append(found)
+            hits.append(true)
+            particles += len(one.image.positives)
+            yield Progress(number + 1, TESTED, "Testing")
+    return _Tested(np.concatenate(scores), np.concatenate(hits), particles)
 
 
 def _picked(model: PickerModel, one: Sample) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
@@ -17,6 +19,7 @@ from safetensors.torch import load, save
 from napari_topaz import __version__
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.model.networks import Classifier, build
+from napari_topaz.model.scales import joined, smaller
 from napari_topaz.model.scoring import score_image
 from napari_topaz.numerics.deviations import box_deviations
 from napari_topaz.preprocess import Prepared
@@ -76,6 +79,8 @@ class ModelCard(Settings):
         pick of that score is a particle. 1 and 0 where nobody knows (see :attr:`calibrated`).
     expected_precision : float or None
         Of the picks at and above the threshold, on the labelled micrographs; None where it is not known.
+    scales : tuple of float
+        Micrographs are scored so many times smaller, too (:mod:`napari_topaz.model.scales`); the first is 1.
     """
 
     format_version: int = 1
@@ -98,6 +103,7 @@ class ModelCard(Settings):
     score_slope: float = 1.0
     score_offset: float = 0.0
     expected_precision: float | None = None
+    scales: tuple[float, ...] = (1.0,)
     history: tuple[EpochRecord, ...] = ()
 
 
@@ -186,19 +192,32 @@ class PickerModel:
         deviations = None
         if self.card.deviation_range is not None:
             deviations = box_deviations(prepared.image, self.card.deviation_box)[::stride, ::stride].copy()
-        logits = score_image(self.network, prepared.image, symmetries=symmetries)
-        logits *= np.float32(self.card.score_slope)
-        logits += np.float32(self.card.score_offset)
         return ScoreMap(
             name=prepared.name,
-            logits=logits,
+            logits=self._logits(prepared, symmetries),
             step_yx=(stride * prepared.step_yx[0], stride * prepared.step_yx[1]),
-            border=-(-(self.network.field // 2) // stride),
+            border=ceil(self.network.field // 2 * max(self._scales(prepared)) / stride),
             shape=prepared.shape,
             deviations=deviations,
             mask=prepared.mask,
             image=prepared.image if self.card.average else None,
         )
+
+    def _logits(self, prepared: Prepared, symmetries: str) -> NDArray[np.float32]:
+        """Score the image at all sizes, as the card wants them."""
+        how, maps, sizes = self.card.preprocess.normalise, [], []
+        for scale in self._scales(prepared):
+            image = prepared.image if scale == 1 else smaller(prepared.image, scale, how)
+            logits = score_image(self.network, image, symmetries=symmetries)
+            logits *= np.float32(self.card.score_slope)
+            logits += np.float32(self.card.score_offset)
+            maps.append(logits)
+            sizes.append(image.shape)
+        return joined(maps, sizes) if len(maps) > 1 else maps[0]
+
+    def _scales(self, prepared: Prepared) -> list[float]:
+        """Scales of the card at which an image is no smaller than what the network sees at once."""
+        return [s for s in self.card.scales if s == 1 or min(prepared.image.shape) >= s * self.network.field]
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to other processes as weights and card, and arrive on the CPU."""
