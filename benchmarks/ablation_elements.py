@@ -195,7 +195,6 @@ ELEMENTS: dict[str, Element] = {
     "self-supervised": Element("with the papers' autoencoder", {"autoencoder": 10.0}),
     "twice-as-long": Element("twice the steps an epoch", {"steps": 100}),
     "half-as-long": Element("half the steps an epoch", {"steps": 25}),
-    "four-epochs": Element("four epochs however many the labels are", {"epochs": 4}),
     "smaller": Element("particles 16 px wide, not 19", preprocess={"particle_pixels": 16.0}),
     "one-rate": Element("learning rate 5e-4 however few the labels are", {"learning_rate": 5e-4}),
     "twice-the-rate": Element("learning rate 1e-3", {"learning_rate": 1e-3}),

@@ -30,6 +30,7 @@ from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.jobs.reference_picker import make_picker
 from napari_topaz.jobs.train import train
 from napari_topaz.jobs.training_inputs import small_diameter
+from napari_topaz.micrograph import Micrograph
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import (
     NetworkSettings,
@@ -69,11 +70,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class MicrographSet:
-    """Where micrographs with known particles come from: simulated, or of a folder."""
+    """Where micrographs with known particles come from: simulated (and perhaps inverted), or of a folder."""
 
     name: str
     settings: SimulateSettings | None = None
     folder: Path | None = None
+    inverted: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,15 @@ def load(micrographs: MicrographSet) -> World:
         truth = real_truth(micrographs.folder)
         return World(files[0::2], files[1::2], truth, REAL_DIAMETER, REAL_PIXEL_SIZE)
     pairs = [simulate(settings, i) for i in range(settings.micrographs)]
-    made = tuple(micrograph for micrograph, _ in pairs)
+    made = tuple(_inverted(micrograph) if micrographs.inverted else micrograph for micrograph, _ in pairs)
     split = round(len(made) * 2 / 3)
     truth = {micrograph.name: picks for micrograph, picks in pairs}
     return World(made[:split], made[split:], truth, settings.diameter, settings.pixel_size)
+
+
+def _inverted(micrograph: Micrograph) -> Micrograph:
+    """Return a micrograph whose particles are bright."""
+    return replace(micrograph, pixels=2 * micrograph.pixels.mean() - micrograph.pixels)
 
 
 @lru_cache(maxsize=1)

@@ -50,6 +50,14 @@ SETS: dict[str, SimulateSettings] = {
     "noisy": _like(dose=0.4, seed=4),
 }
 
+#: What the general model is suspected to be bad at: a start from it must not be worse than one from nothing.
+HARD: dict[str, SimulateSettings] = {
+    "zero-mean": _like(zero_mean=True, seed=10),
+    "bright": _like(seed=11),  # inverted by who loads it
+    "1-angstrom": _like(pixel_size=1.0, size=2048, particles=32, seed=12),
+    "4-angstrom": _like(pixel_size=4.0, diameter=80.0, particles=400, dose=6.0, seed=13),
+}
+
 
 def difference_of_gaussians(settings: SimulateSettings) -> tuple[float, float]:
     """Average precision on six micrographs, and mean number of particles."""

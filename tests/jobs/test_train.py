@@ -303,12 +303,15 @@ def test_micrographs_that_cannot_be_read_are_left_out(micrographs, tmp_path: Pat
         run_train([MicrographFile(broken)], labels, PREPROCESS, TINY)
 
 
-@pytest.mark.parametrize(("labels", "epochs"), [(1, 4), (8, 4), (20, 6), (60, 10), (500, 12)])
-def test_few_labels_get_few_epochs(labels: int, epochs: int) -> None:
+@pytest.mark.parametrize(
+    ("labels", "epochs", "warm"), [(1, 4, 3), (8, 4, 3), (20, 6, 3), (60, 10, 5), (320, 12, 12), (500, 12, 12)]
+)
+def test_few_labels_get_few_epochs(labels: int, epochs: int, warm: int) -> None:
     image = prepare(drawn(0)[0], PREPROCESS)
     yx = np.random.default_rng(0).uniform(0, 300, (labels, 2))
     made = build_training_set([image], {"m0": Picks.labels(yx)}, diameter=16)
     assert planned_epochs(made) == epochs
+    assert planned_epochs(made, warm=True) == warm
 
 
 def test_a_device_that_is_not_there_is_named(micrographs) -> None:

@@ -263,7 +263,7 @@ class _Run:
             average=average_of(training_set),
             average_radius=training_set.particle_radius,
         )
-        epochs = settings.epochs or planned_epochs(training_set)
+        epochs = settings.epochs or planned_epochs(training_set, warm=start is not None)
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))
         run.steps = train_steps(classifier, regions, settings, prior, run.progress)
         # The general model is nobody's: a handful of held-out labels must not prefer it to what was learnt.

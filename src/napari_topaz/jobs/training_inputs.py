@@ -65,17 +65,22 @@ def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
 
 
 #: Epochs where they are not given: as the square root of the number of labels.
-FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
+FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS, FEWEST_WARM_EPOCHS = 4, 12, 80, 3
 
 
-def planned_epochs(training_set: TrainingSet) -> int:
+def planned_epochs(training_set: TrainingSet, *, warm: bool = False) -> int:
     """Return how many epochs suit the number of labels to train on.
 
     A few labels are learnt by heart within a few hundred steps, and then unlabelled particles are taken
-    for background; a hundred bear three times as many.
+    for background; a hundred bear three times as many. A start from weights that know particles (`warm`)
+    takes half of that.
     """
     labels = sum(len(i.positives) for i in training_set.training)
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(MOST_EPOCHS * math.sqrt(labels / MANY_LABELS))))
+    wanted = MOST_EPOCHS * math.sqrt(labels / MANY_LABELS)
+    fewest = FEWEST_EPOCHS
+    if warm:
+        wanted, fewest = wanted / 2, FEWEST_WARM_EPOCHS
+    return min(MOST_EPOCHS, max(fewest, round(wanted)))
 
 
 def box_edge(training_set: TrainingSet) -> int:
