@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -148,7 +149,7 @@ def test_heatmap_and_preprocess(world, model, call, tmp_path) -> None:
     words = ["heatmap", world.files[0].path, "--model", model, "--output", tmp_path / "h", "--symmetries"]
     call(*words, "some").refused(2, "must be one of auto, eight, four, none")
     said = call(*words, "none")
-    assert (said.code, [p.name for p in (tmp_path / "h").iterdir()]) == (0, ["mic_0_heatmap.mrc"])
+    assert (said.code, [p.name for p in (tmp_path / "h").glob("*.mrc")]) == (0, ["mic_0_heatmap.mrc"])
     said = call("preprocess", world.folder, "--output", tmp_path / "p", "--diameter", 64, "--json")
     assert said.code == 0
     assert said.json["micrographs"] == len(list((tmp_path / "p").glob("*.mrc"))) == 4
@@ -410,6 +411,30 @@ def test_micrographs_that_are_named_are_judged_alone_and_say_their_pixel_size(wo
     assert call(*words, "--micrographs", world.folder, "--pixel-size", 3).json["radius"] == 6
     write_mrc(tmp_path / "mic_0.mrc", read_micrograph(world.files[0]).pixels, 3)
     call(*words, "--micrographs", tmp_path / "mic_0.mrc", world.files[1].path).refused(2, "--pixel-size")
+
+
+@pytest.mark.parametrize("words", ["count --help", "evaluate --picks a --targets b --radius 90Å"])
+def test_a_narrow_encoding_costs_question_marks_only(words, monkeypatch) -> None:
+    """π, σ and Å, where output goes into a file on Windows, or the locale is C."""
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    code = main(words.split())
+    printed = b""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        printed += stream.buffer.getvalue()
+    assert (code, b"?" in printed) == (2 if "radius" in words else 0, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+@pytest.mark.parametrize("place", ["bad\udcff.mrc", "bad\udcff/mic_0.mrc"])
+def test_names_that_are_not_utf_8_are_refused_before_the_work(world, call, tmp_path, place) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(world.files[0].path.read_bytes())
+    said = call("reference", path, "--diameter", 64, "--output", tmp_path / "out.star", "--quiet")
+    said.refused(1, "udcff", "is not UTF-8", "rename it")
+    assert not (tmp_path / "out.star").exists()
 
 
 def test_debug_shows_the_traceback(world, call, tmp_path) -> None:

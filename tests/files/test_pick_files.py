@@ -18,6 +18,7 @@ from napari_topaz.files import (
     read_picks,
     write_picks,
 )
+from napari_topaz.files import names as names_module
 from napari_topaz.picks import Kind, Picks
 
 TWO = {"a": Picks([[20, 10.5], [1, 2]], scores=[1.5, 2]), "b.frames": Picks([[3, 4]], scores=[-1])}
@@ -114,6 +115,39 @@ def test_names_that_lead_elsewhere_write_nothing(tmp_path: Path, format_: str, n
     with pytest.raises(FileError, match="which no file can have"):
         write_picks(folder, {name: TWO["a"]}, format=format_, box_size=8, shapes={name: (64, 64)})
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("name", ["C:a", "a:b", "a?", "nul", "COM1.x", "a|b"])
+def test_on_windows_names_may_not_be_drives_streams_or_devices(
+    tmp_path: Path, name: str, monkeypatch
+) -> None:
+    picks = {name: Picks([[1, 2]])}
+    assert len(write_picks(tmp_path / "here", picks)) == 2
+    monkeypatch.setattr(names_module, "_ON_WINDOWS", True)
+    with pytest.raises(FileError, match="which no file can have"):
+        write_picks(tmp_path / "there", picks)
+    assert write_picks(tmp_path / "there", {"console.1": Picks([[1, 2]])})
+
+
+@pytest.mark.parametrize("format_", PICK_FORMATS)
+def test_names_that_are_not_utf_8_are_refused(tmp_path: Path, format_: str) -> None:
+    picks = {"a\udcff": Picks([[1, 2]])}
+    with pytest.raises(FileError, match=r"'a\\udcff' of a micrograph is not UTF-8"):
+        write_picks(tmp_path / "out", picks, format=format_, box_size=4, shapes={"a\udcff": (64, 64)})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("format_", PICK_FORMATS)
+def test_files_are_the_same_on_every_system(tmp_path: Path, format_: str, monkeypatch) -> None:
+    """What is written as text may not have the line ends of Windows."""
+
+    def as_on_windows(self: Path, text: str, encoding=None, errors=None, newline=None) -> int:
+        with self.open("w", encoding=encoding, errors=errors, newline=newline or "\r\n") as file:
+            return file.write(text)
+
+    monkeypatch.setattr(Path, "write_text", as_on_windows)
+    for path in write_picks(tmp_path, TWO, format=format_, box_size=4, shapes=SHAPES):
+        assert format_ == "cs" or b"\r" not in path.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".txt", ".star"])
@@ -254,7 +288,7 @@ def test_a_failed_write_leaves_the_old_file(
     def fill(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fill)
+    monkeypatch.setattr(Path, "write_bytes", fill)
     monkeypatch.setattr(np.lib.format, "write_array", fill)
     with pytest.raises(FileError, match="No space left"):
         write_picks(tmp_path, {"a": TWO["b.frames"]}, **how)

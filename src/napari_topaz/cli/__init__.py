@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from napari_topaz import __version__
@@ -29,11 +30,11 @@ COMMANDS = {
     "heatmap": "images",
     "mask": "masks",
     "evaluate": "judging",
-    "pretrain": "pretraining",
     "label": "labelling",
     "stack": "stacks",
     "convert": "tables",
     "info": "tables",
+    "pretrain": "pretraining",
 }
 
 
@@ -90,12 +91,20 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
     from napari_topaz.cli.call_errors import CallError
 
+    print_anything()
     try:
         return build_app(lazy=tokens[:1] not in ([], ["--help"], ["-h"]))(tokens) or DONE
     except (CycloptsError, CallError) as error:
         return refuse(error, WRONG_CALL, tokens)
     except (Exception, KeyboardInterrupt) as error:
         return refuse(error, FAILED, tokens)
+
+
+def print_anything() -> None:
+    """Let what a stream's encoding lacks (π and σ on many a Windows) be a question mark, not the end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def refuse(error: BaseException, code: int, tokens: Sequence[str]) -> int:

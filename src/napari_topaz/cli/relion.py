@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from napari_topaz import __version__
-from napari_topaz.cli import DONE, FAILED, WRONG_CALL, refuse
+from napari_topaz.cli import DONE, FAILED, WRONG_CALL, print_anything, refuse
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.help_texts import UnitFormatter
 from napari_topaz.cli.masks import MaskOption, masks_of
@@ -211,6 +211,7 @@ def _run(command: Callable[..., None], name: str, tokens: Sequence[str] | None) 
     from napari_topaz.files import FileError
     from napari_topaz.files.relion import ABORTED, FAILURE, SUCCESS, mark
 
+    print_anything()
     words = our_tokens(sys.argv[1:] if tokens is None else tokens)
     app = App(
         name=name,

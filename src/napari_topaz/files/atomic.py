@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,24 @@ def replace_file(path: str | Path) -> Iterator[Path]:
         raise _writing_failed(Path(path), error) from error
     finally:
         _remove(part)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all, with the same line ends on every system.
+
+    Raises
+    ------
+    FileError
+        Where the file cannot be written, or the text has what no UTF-8 has: bytes of a file's name.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        begin = max(text.rfind(mark, 0, error.start) for mark in '\t\n," ') + 1
+        name = re.split(r"[\t\n,\" ]", text[begin:], maxsplit=1)[0]
+        raise FileError(f"{path} cannot be written, as {name!r} is not UTF-8; rename that file.") from error
+    with replace_file(path) as part:
+        part.write_bytes(data)
 
 
 def _remove(part: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import digits, moved_digits, numbers, only_one, stem_name, text_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.write_options import WriteOptions
@@ -107,5 +107,4 @@ def _write(path: Path, picks: Mapping[str, Picks], options: WriteOptions, half: 
     rows = [[x, y, size, size] for y, x in moved_digits(one.yx, -edge * half)]
     if not np.isnan(one.scores).any():
         rows = [[*row, score] for row, score in zip(rows, digits(one.scores), strict=True)]
-    with replace_file(path) as part:
-        part.write_text("".join("\t".join(row) + "\n" for row in rows), "utf-8")
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.box import size_of
 from napari_topaz.files.columns import digits, moved_digits, numbers, only_one, stem_name
 from napari_topaz.files.errors import FileError
@@ -83,5 +83,4 @@ def write_cbox(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
         "cryolo": pd.DataFrame(columns, index=range(len(one))),
         "cryolo_include": pd.DataFrame({"slice_index": []}),
     }
-    with replace_file(path) as part:
-        part.write_text(star_text(blocks), "utf-8")
+    write_text(path, star_text(blocks))

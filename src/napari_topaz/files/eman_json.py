@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import only_one, stem_name, text_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.write_options import WriteOptions
@@ -62,8 +62,7 @@ def write_eman_json(path: Path, picks: Mapping[str, Picks], options: WriteOption
     _, one = only_one(path, picks, "boxes")
     content = _content(path) if path.exists() else {}
     content["boxes"] = [_box(*row) for row in zip(one.yx, one.scores, one.kinds, strict=True)]
-    with replace_file(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _content(path: Path) -> dict[str, Any]:

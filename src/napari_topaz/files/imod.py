@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import moved_digits, numbers, only_one, stem_name, text_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.write_options import WriteOptions
@@ -75,5 +75,4 @@ def write_imod(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
     del options
     _, one = only_one(path, picks, "points")
     rows = (f"{x} {y} 0\n" for y, x in moved_digits(one.yx, _HALF))
-    with replace_file(path) as part:
-        part.write_text("".join(rows), "utf-8")
+    write_text(path, "".join(rows))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import replace_file, write_text
 from napari_topaz.files.errors import FileError, reading_failed
 from napari_topaz.files.micrographs import read_micrograph
 from napari_topaz.files.names import usable_name
@@ -123,8 +123,7 @@ def write_mask(folder: str | Path, name: str, mask: Mask) -> list[Path]:
     The margin is not written. Returns the files; FileError where that fails.
     """
     written = [mask_path(folder, name)]
-    with replace_file(written[0]) as part:
-        part.write_text(json.dumps(_geojson(mask), indent=1), "utf-8")
+    write_text(written[0], json.dumps(_geojson(mask), indent=1))
     raster_path = written[0].with_suffix(".png")
     if mask.raster is not None:
         written.append(raster_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,9 @@ from napari_topaz.picks import Picks
 _FACTORS = (1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 12, 1 / 16)
 #: cryoSPARC's uid before a name.
 _UID = re.compile(r"^\d{21}_(?=.)")
+#: On Windows these name drives, streams and devices, or nothing at all.
+_ON_WINDOWS = os.name == "nt"
+_NOT_ON_WINDOWS = re.compile(r'.*[<>:"|?*]|(con|prn|aux|nul|com\d|lpt\d)(\..*)?$', re.IGNORECASE)
 #: A factor is believed when it makes the picks fill this much of the micrograph (some pickers
 #: go a little beyond the edge).
 _FILLED = (0.8, 1.03)
@@ -119,11 +123,30 @@ def usable_name(name: str, who: str) -> str:
     Raises
     ------
     FileError
-        For nothing, dots alone, separators of folders, and control characters.
+        For nothing, dots alone, separators of folders, and control characters; on Windows also for
+        what means a drive, a stream or a device there.
     """
-    if not name.strip(". ") or any(c in "/\\" or ord(c) < 32 for c in name):
+    climbs = not name.strip(". ") or any(c in "/\\" or ord(c) < 32 for c in name)
+    if climbs or (_ON_WINDOWS and _NOT_ON_WINDOWS.match(name)):
         raise FileError(f"{who} {name!r} as the name of a micrograph, which no file can have; correct it.")
     return name
+
+
+def refuse_bytes(names: Iterable[str]) -> None:
+    """Refuse names or paths of files that no table can hold.
+
+    Raises
+    ------
+    FileError
+        For bytes that are not UTF-8 (lone surrogates, as Python has them in names of files).
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise FileError(
+                f"The name {name!r} of a micrograph is not UTF-8, so that no table can hold it; rename it."
+            ) from error
 
 
 def check_inside(picks: Picks, shape: tuple[int, int], name: str) -> None:

@@ -13,7 +13,7 @@ from napari_topaz.files.eman_json import read_eman_json, write_eman_json
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.imod import read_imod, write_imod
 from napari_topaz.files.micrographs import expand
-from napari_topaz.files.names import usable_name
+from napari_topaz.files.names import refuse_bytes, usable_name
 from napari_topaz.files.star import LISTS, read_star, unlisted, write_star, write_star_list
 from napari_topaz.files.tables import read_table, write_csv, write_topaz
 from napari_topaz.files.via import write_via
@@ -242,6 +242,7 @@ def write_picks(
         Where the format is unknown or needs more, or the file cannot be written.
     """
     path = Path(path)
+    refuse_bytes(picks)
     options = WriteOptions(files or {}, pixel_size, box_size, shapes=dict(shapes or {}), exposures=exposures)
     if not _holds_many(path):
         chosen = _format_of(path) if format is None else _format_named(format)
@@ -287,8 +288,15 @@ def write_list(
 
 
 def pick_targets(path: str | Path, names: Iterable[str], format: str | None = None) -> list[Path]:  # noqa: A002
-    """Return the files that :func:`write_picks` would write for micrographs of these names."""
+    """Return the files that :func:`write_picks` would write for micrographs of these names.
+
+    Raises
+    ------
+    FileError
+        Where a name cannot be that of a file, or stand in one.
+    """
     path, names = Path(path), list(names)
+    refuse_bytes(names)
     if not _holds_many(path):
         return [path]
     chosen = _format_named(format or "star")

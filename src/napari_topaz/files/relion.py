@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import replace_file, write_text
 from napari_topaz.files.columns import numbers, text_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.micrographs import refuse_clashes
@@ -195,15 +195,13 @@ def write_nodes(folder: Path, outputs: Iterable[tuple[Path, str]], project: Path
     rows = [(quoted(path.as_posix()), types[what]) for path, what in outputs if what in types]
     column = _NUMBER if generation == "3.1" else _LABEL
     table = pd.DataFrame(rows, columns=["rlnPipeLineNodeName", column])
-    with replace_file(folder / NODES) as part:
-        part.write_text(star_text({"output_nodes": table}), "utf-8")
+    write_text(folder / NODES, star_text({"output_nodes": table}))
 
 
 def write_coords_suffix(folder: Path, micrographs: Path) -> Path:
     """Write ``coords_suffix_autopick.star``, by which RELION 3.1 finds coordinates; returns its path."""
     target = folder / f"coords_suffix_{PICKER}.star"
-    with replace_file(target) as part:
-        part.write_text(f"{micrographs.as_posix()}\n", "utf-8")
+    write_text(target, f"{micrographs.as_posix()}\n")
     return target
 
 

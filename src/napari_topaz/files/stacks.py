@@ -16,7 +16,7 @@ import pandas as pd
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import replace_file, write_text
 from napari_topaz.files.columns import digits
 from napari_topaz.files.star import NO_SCORE, quoted, star_text
 from napari_topaz.picks import Picks
@@ -152,8 +152,7 @@ def write_particle_star(path: str | Path, parts: Sequence[StackedPicks]) -> None
     if (particles["rlnAutopickFigureOfMerit"] == NO_SCORE).all():
         particles = particles.drop(columns="rlnAutopickFigureOfMerit")
     blocks = {"optics": _optics(groups), "particles": particles}
-    with replace_file(path) as temporary:
-        temporary.write_text(star_text(blocks), "utf-8")
+    write_text(path, star_text(blocks))
 
 
 def _particles(part: StackedPicks, group: int) -> pd.DataFrame:

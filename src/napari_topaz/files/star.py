@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 import starfile
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import PICKER_ENDS, picks_of_table, table_of
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.names import usable_name
@@ -80,8 +80,7 @@ def write_star(path: Path, picks: Mapping[str, Picks], options: WriteOptions) ->
         names = table["micrograph"].map({name: quoted(options.star_name(name)) for name in picks})
         particles = pd.DataFrame({"rlnMicrographName": names, **columns, "rlnOpticsGroup": "1"})
         blocks = {"optics": _optics(options.pixel_size), "particles": particles}
-    with replace_file(path) as part:
-        part.write_text(star_text(blocks), "utf-8")
+    write_text(path, star_text(blocks))
 
 
 def write_star_list(path: Path, files: Mapping[str, Path], options: WriteOptions) -> None:
@@ -101,8 +100,7 @@ def write_star_list(path: Path, files: Mapping[str, Path], options: WriteOptions
     for name, file in files.items():
         listed[name] = (options.star_name(name), project_path(file))
     rows = [[quoted(cell) for cell in row] for row in listed.values()]
-    with replace_file(path) as part:
-        part.write_text(star_text({"coordinate_files": pd.DataFrame(rows, columns=list(_LIST))}), "utf-8")
+    write_text(path, star_text({"coordinate_files": pd.DataFrame(rows, columns=list(_LIST))}))
 
 
 def unlisted(files: Sequence[Path]) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import picks_of_table, table_of, text_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.via import SHAPE, picks_of_via
@@ -74,5 +74,4 @@ def write_topaz(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -
 
 
 def _write(path: Path, table: pd.DataFrame, separator: str) -> None:
-    with replace_file(path) as part:
-        part.write_text(table.to_csv(None, sep=separator, index=False, lineterminator="\n"), "utf-8")
+    write_text(path, table.to_csv(None, sep=separator, index=False, lineterminator="\n"))

@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import write_text
 from napari_topaz.files.columns import picks_of_table, table_of
 from napari_topaz.files.errors import FileError
 from napari_topaz.files.write_options import WriteOptions
@@ -71,8 +71,7 @@ def write_via(path: Path, picks: Mapping[str, Picks], options: WriteOptions) -> 
             said = {"score": str(row.score)} if row.score else {}
             about = json.dumps(said | {"kind": str(row.kind)}, separators=(",", ":"))
             writer.writerow((file, size, "{}", len(rows), number, point, about))
-    with replace_file(path) as part:
-        part.write_text(lines.getvalue(), "utf-8")
+    write_text(path, lines.getvalue())
 
 
 def _json(cell: Any, row: int, path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_topaz.files.names import refuse_bytes
 from napari_topaz.micrograph import MicrographFile
 
 #: RELION writes this file into the folder of a project.
@@ -53,7 +54,13 @@ def project_path(path: Path) -> str:
 
     The project is the nearest folder above that has a ``default_pipeline.star``. Links are not
     followed: RELION's own names go through them.
+
+    Raises
+    ------
+    FileError
+        Where it has bytes that are not UTF-8.
     """
+    refuse_bytes([str(path)])
     full = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
     for parent in full.parents:
         if (parent / _PROJECT).is_file():

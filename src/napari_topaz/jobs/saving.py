@@ -74,9 +74,8 @@ class Destination:
 
     def targets(self) -> list[Path]:
         """The files that picks of all micrographs would be written to, or are while they come."""
-        if not self.folder:
-            return [self.path, self.journal]
-        return pick_targets(self.path, self.files, self.format)
+        targets = pick_targets(self.path, self.files, self.format)
+        return targets if self.folder else [self.path, self.journal]
 
     def save(self, picks: Mapping[str, Picks]) -> list[Path]:
         """Write `picks`: the table as a whole, or a file for each."""

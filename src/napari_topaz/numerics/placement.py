@@ -83,7 +83,8 @@ class Placement:
         """Return coordinates (n, 2), (y, x), in a micrograph of `height` pixels."""
         moved = np.array(yx[:, ::-1] if self.swap_xy else yx, np.float32) * np.float32(self.scale)
         if self.flip_y:
-            moved[:, 0] = height - (0 if self.boxes else min(1, np.float32(self.scale))) - moved[:, 0]
+            edge = 0.0 if self.boxes else min(1.0, self.scale)
+            moved[:, 0] = height - edge - moved[:, 0]
         return np.asarray(moved + np.asarray(self.shift_yx, np.float32), np.float32)
 
 
