@@ -80,7 +80,8 @@ def scores(bench: Bench) -> list[Figure]:
     _, b = _both(bench, ours, theirs, few, many)
     picks, _ = peer.extract(peer.SHIPPED, files, RADIUS, bench.work / "scores.txt", threads=bench.threads)
     figures = []
-    for way, target in (("scores", Target(ratio=6)), ("every-pixel", Target())):
+    target = Target(ratio=6)
+    for way in ("scores", "every-pixel"):
         found = {n: np.array(p).reshape(-1, 3) for n, p in runs[way][-1]["picks"].items()}
         note = same_picks(found, picks, (edge, edge))
         if way == "scores":
