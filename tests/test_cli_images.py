@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -186,7 +185,7 @@ def test_a_killed_job_is_resumed(world, call, tmp_path, command) -> None:
     with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None and len(list(out.glob("mic_*.mrc"))) < 2:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     there = {p.name: p.stat().st_mtime_ns for p in out.glob("mic_*.mrc")}
     said = call(words, out, "--resume")
     assert (said.code, said.counts) == (0, (MICROGRAPHS - len(there), len(there)))

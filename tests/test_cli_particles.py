@@ -146,7 +146,7 @@ def test_stack_replaces_what_is_there_only_when_told(call, world, picks, tmp_pat
         (("--output", "out", "--box-size", "40", "--downsample-to", "80"), "cannot be downsampled to 80"),
         (("--output", "out", "--box-size", "400"), "400 px is larger than 'mic_0' of 320 × 240 px"),
         (("--output", "out", "--box-size", "40", "--edge", "cut"), "one of drop"),
-        (("--output", "/proc/none/out", "--box-size", "40"), "cannot be written"),
+        (("--output", "picks.star/out", "--box-size", "40"), "cannot be written"),
     ],
 )
 def test_stack_refuses_what_cannot_be(call, world, picks, tmp_path, monkeypatch, words, message) -> None:

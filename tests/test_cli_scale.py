@@ -121,6 +121,7 @@ def test_all_workers_are_killed_and_nothing_is_missing(world, model, whole, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there a signal cannot be sent to a group of processes")
 def test_ctrl_c_keeps_what_is_done_and_resume_does_the_rest(world, model, whole, call, tmp_path) -> None:
     psutil = pytest.importorskip("psutil")
     process = started(world, model, tmp_path / "picks.star")

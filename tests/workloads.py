@@ -10,6 +10,9 @@ from pathlib import Path
 
 from napari_topaz.preprocess import Prepared
 
+#: Windows has no such name, and ends the process whatever the number.
+KILL = getattr(signal, "SIGKILL", 9)
+
 
 @dataclass(frozen=True)
 class Deadly:
@@ -21,11 +24,11 @@ class Deadly:
     def __call__(self, prepared: Prepared) -> int:
         if prepared.name in self.names:
             if self.flags is None:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), KILL)
             flag = self.flags / prepared.name
             if not flag.exists():
                 flag.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), KILL)
         return os.getpid()
 
 

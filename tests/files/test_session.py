@@ -304,7 +304,7 @@ def test_a_killed_process_holds_nothing(folder: Path) -> None:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(SessionInUseError):
             SessionLock(folder).acquire()
-        other.send_signal(signal.SIGKILL)
+        other.kill()
     lock = SessionLock(folder)
     lock.acquire()
     lock.release()

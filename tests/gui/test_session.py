@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -466,7 +465,7 @@ def test_killed_in_the_middle_of_labelling(qtbot: QtBot, viewers: Callable, fold
             assert window.stdout.readline()
         time.sleep(1)
         at_least = len(saved(folder)["m_1"])
-        window.send_signal(signal.SIGKILL)
+        window.kill()
     dock = open_dock(qtbot, viewers, folder)
     found = dock.workspace.labels("m_1").yx.tolist()
     assert found == [[10 + n // 20 * 9, 10 + n % 20 * 9] for n in range(len(found))]

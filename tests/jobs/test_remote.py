@@ -125,6 +125,7 @@ def test_workers_of_this_machine(world, model, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there os.kill ends a process, whatever the signal")
 def test_workers_listen_on_this_machine_only_and_not_to_ctrl_c(world, tmp_path) -> None:
     job = over_micrographs("T", world.files, HOW, Blocked("mic_0", tmp_path), keep=lambda *_: [], scale=TWO)
     while next(job) != Started("T", 4):
