@@ -59,7 +59,7 @@ def test_from_nothing_to_saved() -> None:
 
 def guess_model(*, is_general: bool = True) -> SimpleNamespace:
     card = SimpleNamespace(threshold=0.0)
-    return SimpleNamespace(card=card, knows_preprocessing=False, is_general=is_general)
+    return SimpleNamespace(card=card, knows_preprocessing=False, is_general=is_general, calibrated=False)
 
 
 def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) -> None:
@@ -67,7 +67,7 @@ def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) ->
     advice = guide(workspace, None)
     assert advice.guessed
     assert advice.emphasis is None
-    assert "right-click what is none (0 of 10" in advice.next_step
+    assert "missed (0 of 10), right-click what is none" in advice.next_step
     assert "Pick all." in advice.next_step
     assert "already" in (advice.guess or "")
     assert "anyway" in (advice.go_on or "")

@@ -16,6 +16,7 @@ from napari_topaz.events import Started
 from napari_topaz.files.session import SESSION_FOLDER, SavedSession, read_session, write_session
 from napari_topaz.gui import listing, opening, tasks
 from napari_topaz.gui.arranging import LABELS, PICKS, STATE
+from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.marks import Mark, State
 from napari_topaz.micrograph import MicrographFile
@@ -152,12 +153,12 @@ def test_jobs_are_told(
     workspace.decisions.put(["m_3"], Mark.EMPTY, on=True)
     told: list[tuple] = []
 
-    def training(sources, labels, options, stop, cache, start, ticks, *more):
-        told.append(([s.name for s in sources], set(labels), ticks))
+    def training(learning, labels, stop, start):
+        told.append(([s.name for s in learning.sources], set(labels), learning.ticks))
         yield Started("Training", 1)
         return None
 
-    monkeypatch.setattr(tasks, "training", training)
+    monkeypatch.setattr(Learning, "training", training)
     monkeypatch.setattr(dock.actions_, "_take_trained", lambda model: None)
     dock.actions_.train()
     qtbot.waitUntil(lambda: bool(told) and dock.job_bar.running is None, timeout=20_000)

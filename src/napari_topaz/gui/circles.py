@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from napari.layers import Points
+from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
 from napari_topaz.gui.looks import LOOKS, METADATA, OUTLINES, Palette, score_colours
@@ -39,37 +40,66 @@ class Style:
 
 def draw_labels(layer: Points, labels: Picks, style: Style, about: dict[str, Any]) -> None:
     """Draw labels; `about` goes into the metadata of the layer, for the writer."""
-    if not np.array_equal(np.asarray(layer.data, np.float32), labels.yx):
-        layer.selected_data = set()
-        layer.data = labels.yx
-    kinds = [Kind(k) for k in labels.kinds]
-    layer.features = pd.DataFrame({"kind": np.array([LOOKS[kind][0] for kind in kinds], object)})
-    layer.metadata.update(about)
     symbol, size = OUTLINES[style.outline]
-    _size_next(layer, style)
+    kinds = [Kind(k) for k in labels.kinds]
+    _place(layer, labels.yx, style.diameter * size)
+    _describe(layer, "kind", np.array([LOOKS[kind][0] for kind in kinds], object))
+    layer.metadata.update(about)
     if len(labels):
-        layer.shown = True
-        layer.size = [style.diameter * (1 if LOOKS[kind][1] else size) for kind in kinds]
-        layer.border_color = [style.palette.of(kind) for kind in kinds]
-        layer.symbol = ["x" if LOOKS[kind][1] else symbol for kind in kinds]
-    layer.refresh()
+        crosses = np.array([LOOKS[kind][1] for kind in kinds])
+        _put_on(
+            layer,
+            np.where(crosses, style.diameter, style.diameter * size),
+            ["x" if cross else symbol for cross in crosses],
+            transform_color([style.palette.of(kind) for kind in kinds]),
+        )
 
 
 def draw_picks(layer: Points, picks: Picks, style: Style, about: dict[str, Any]) -> None:
     """Draw picks, see :func:`draw_labels`."""
-    layer.selected_data = set()
-    _size_next(layer, style)
     symbol, size = OUTLINES[style.outline]
-    layer.data = picks.yx
-    layer.features = pd.DataFrame({"score": picks.scores})
+    limits = style.score_limits
+    with layer.block_update_properties():  # points that come are drawn like this, and need no more
+        layer.current_symbol, layer.current_border_color = symbol, style.palette.pick
+    _place(layer, picks.yx, style.diameter * size)
+    _describe(layer, "score", picks.scores)
     layer.metadata.update(about)
     if len(picks):
+        plain = np.repeat(transform_color(style.palette.pick), len(picks), axis=0)
+        colours = plain if limits is None else score_colours(picks.scores, limits)
+        _put_on(layer, np.full(len(picks), style.diameter * size), [symbol] * len(picks), colours)
+
+
+def _place(layer: Points, yx: NDArray[np.float32], size: float) -> None:
+    """Replace the points of a layer, where they are others; points she adds have that size."""
+    with layer.block_update_properties():
+        layer.current_size = size
+    if not np.array_equal(np.asarray(layer.data, np.float32), yx):
+        layer.selected_data = set()
+        # They lie on the micrograph: napari need not look twice how far the layers reach now.
+        with layer.events.data.blocker():
+            layer.data = yx
+
+
+def _describe(layer: Points, name: str, values: NDArray[Any]) -> None:
+    """Replace the features of a layer, where they are others."""
+    now = layer.features.get(name)
+    if now is None or len(layer.features.columns) != 1 or not np.array_equal(now.to_numpy(), values):
+        layer.features = pd.DataFrame({name: values})
+
+
+def _put_on(
+    layer: Points, sizes: NDArray[np.float64], symbols: list[str], colours: NDArray[np.float32]
+) -> None:
+    """Draw points so; each change costs napari a look at all of them, so that only changes are made."""
+    if not layer.shown.all():
         layer.shown = True
-        layer.size = style.diameter * size
-        layer.symbol = symbol
-        limits = style.score_limits
-        layer.border_color = style.palette.pick if limits is None else score_colours(picks.scores, limits)
-    layer.refresh()
+    if not np.array_equal(layer.size, sizes):
+        layer.size = sizes
+    if not np.array_equal(layer.border_color, colours):
+        layer.border_color = colours
+    if [str(symbol) for symbol in layer.symbol] != symbols:
+        layer.symbol = symbols
 
 
 def about(workspace: Workspace, name: str) -> dict[str, Any]:
@@ -83,11 +113,6 @@ def about(workspace: Workspace, name: str) -> dict[str, Any]:
         "shape": None if isinstance(source, MicrographFile) else source.shape,
     }
     return {METADATA: known}
-
-
-def _size_next(layer: Points, style: Style) -> None:
-    with layer.block_update_properties():
-        layer.current_size = style.diameter * OUTLINES[style.outline][1]
 
 
 def labels_in(layer: Points) -> Picks:

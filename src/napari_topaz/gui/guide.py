@@ -153,6 +153,8 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
             "Watch heat map and picks improve; press Stop when they look right, to keep them.",
             None,
         )
+    if running == "Guessing":
+        return "Guessing … the first time takes some seconds more, to load what learns.", None
     if running:
         return f"{running} … Stop keeps what is done so far.", None
     if (reason := _why_no_lengths(workspace)) is not None:
@@ -179,8 +181,8 @@ def _next_step_with_guess(workspace: Workspace) -> tuple[str, str | None] | None
         return _next_step_with_model(workspace)
     good = "Pick all" if workspace.unpicked else "look through the micrographs, and save"
     return (
-        "These picks are a guess. Correct it: click particles that it missed, right-click what is none "
-        f"({n} of {ENOUGH_LABELS} particles labelled); then Train. If it is good already: {good}."
+        f"These picks are a guess. Click particles that it missed ({n} of {ENOUGH_LABELS}), right-click "
+        f"what is none; then Train. If it is good already: {good}."
     ), None
 
 

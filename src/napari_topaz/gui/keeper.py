@@ -186,7 +186,8 @@ class Keeper:
         if place is None:
             self._say(nowhere(sample=folder is not None))
         else:
-            lost = [] if folder is None else rescued(folder, None if found is None else found.session.saved)
+            since = None if found is None else found.session.saved
+            lost = [] if folder is None else rescued(folder, since, place.known)
             restored = None if found is None else restored_text(found.session, self._workspace.names)
             self._say(begun(restored, self.read_only, self._notices, lost))
         self.began.emit()
@@ -325,11 +326,12 @@ class Keeper:
 
     def _rescue(self) -> None:
         """Write to the user's own data what could be written nowhere else."""
-        place = Place(rescue_folder(self._micrographs))
+        place, state = Place(rescue_folder(self._micrographs)), self._state(Path())
         if self._place is not None:
             place.model_file = self._place.model_file
+            state = replace(state, session=replace(state.session, follows=self._place.known))
         try:
-            place.write(self._state(place.folder))
+            place.write(state)
             log.warning("What could not be saved in %s is in %s.", self.folder, place.folder)
         except FileError:
             log.exception("The changes could not be saved anywhere.")

@@ -90,7 +90,7 @@ class ParticlePicker(QWidget):
         self.hint = QLabel()
         self.hint.setObjectName("hint")
         self.hint.setWordWrap(True)
-        self.hint.setMinimumHeight(40)
+        self.hint.setMinimumHeight(2 * self.hint.fontMetrics().lineSpacing() + 12)  # or all below it jumps
         self.restore = QPushButton("Bring the removed layers back")
         self.restore.setToolTip("Nothing that was in them is lost.")
         self.restore.hide()

@@ -70,7 +70,9 @@ class PicksPanel(QWidget):
         layout.setSpacing(2)
         layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
-        layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset, self.count, self.guess))
+        layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset))
+        layout.addLayout(found := _row(self.count, self.guess))  # a line of its own: docks are narrow
+        found.addStretch()
         layout.addWidget(self.help_most)
         layout.addWidget(self.judging)
 

@@ -68,7 +68,8 @@ class Place:
         self.model_file: Path | None = None
         self._model: PickerModel | None = None
         self._damaged: tuple[Path, ...] = ()
-        self._known = ""
+        #: Fingerprint of the session that was read or written last.
+        self.known = ""
 
     def open(self) -> tuple[FoundSession | None, str | None]:
         """Read the session, if there is one, and keep others from it.
@@ -87,7 +88,7 @@ class Place:
             reason = str(error)
         try:
             found = read_session(self.folder)
-            self._known = fingerprint(self.folder)
+            self.known = fingerprint(self.folder)
         except FileError as error:
             self.lock.release()
             return None, str(error)
@@ -116,7 +117,7 @@ class Place:
         """
         self._make_folder()
         self.lock.acquire()
-        if fingerprint(self.folder) != self._known:
+        if fingerprint(self.folder) != self.known:
             self.lock.release()
             raise ChangedElsewhereError(f"Another window has written to {self.folder} in the meantime.")
         self.lock.refresh()
@@ -125,7 +126,7 @@ class Place:
         failure = self._save_model(state)
         name = None if self.model_file is None else self.model_file.name
         write_session(self.folder, replace(state.session, model=name))
-        self._known = fingerprint(self.folder)
+        self.known = fingerprint(self.folder)
         tidy(self.folder, name)
         if failure is not None:
             raise FileError(f"Labels and settings are saved, but not the model: {failure}") from failure
