@@ -88,9 +88,11 @@ def test_what_is_missing_is_named(tmp_path: Path, spec: str, monkeypatch: pytest
 
 def test_nothing_found(folder: Path) -> None:
     (folder / "empty").mkdir()
-    for specs in ([], [folder / "empty"], [folder / "x*.mrc"]):
+    for specs in ([], [folder / "empty"]):
         with pytest.raises(FileError, match=r"No micrograph in .*\.mrc"):
             find_micrographs(specs)
+    with pytest.raises(FileError, match=r"No file matches .*x\*\.mrc; check the pattern\."):
+        find_micrographs([folder / "x*.mrc"])
 
 
 def test_unknown_suffix(folder: Path) -> None:

@@ -197,7 +197,10 @@ def expand(spec: str | Path, suffixes: Iterable[str]) -> list[Path]:
         inside = [entry.name for entry in os.scandir(path) if entry.name.lower().endswith(ends)]
         return [path / name for name in sorted(inside, key=_natural) if not name.startswith(".")]
     if not path.exists() and glob.has_magic(text):
-        return [Path(name) for name in sorted(glob.glob(str(path), recursive=True), key=_natural)]  # noqa: PTH207
+        names = sorted(glob.glob(str(path), recursive=True), key=_natural)  # noqa: PTH207
+        if not names:
+            raise FileError(f"No file matches {text}; check the pattern.")
+        return [Path(name) for name in names]
     if not path.exists():
         raise reading_failed(path, FileNotFoundError())
     return [path]
