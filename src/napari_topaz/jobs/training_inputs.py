@@ -42,7 +42,8 @@ def doubts(training_set: TrainingSet, settings: TrainSettings) -> Iterator[Warne
     if training_set.assumed:
         yield Warned(
             f"The expected number of particles per micrograph is not given; "
-            f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area). Give what you count on one."
+            f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area). "
+            "Give what you count on one."
         )
     if not training_set.held_out and settings.held_out > 0:
         yield Warned(
