@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -20,17 +21,12 @@ def opened(folder: Path, *, resume: bool = True, recipe=None) -> ResultFolder:
     return ResultFolder(folder / "recipe.json", recipe or RECIPE, targets, resume=resume)
 
 
-def write(folder: Path, *names: str, seconds: float = 0.0) -> None:
-    """Write results so many seconds after the recipe."""
+def write(folder: Path, *names: str, day: int = 0) -> None:
+    """Write results on some day, whatever the clock says."""
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / f"{name}.mrc").write_text(name)
-        if seconds:
-            os.utime(folder / f"{name}.mrc", ns=(recipe_time(folder) + int(1e9 * seconds),) * 2)
-
-
-def recipe_time(folder: Path) -> int:
-    return (folder / "recipe.json").stat().st_mtime_ns
+        os.utime(folder / f"{name}.mrc", (1e9 + 86_400 * day,) * 2)
 
 
 def test_what_was_written_is_done(tmp_path) -> None:
@@ -43,15 +39,29 @@ def test_what_was_written_is_done(tmp_path) -> None:
     assert opened(tmp_path, resume=False).done == frozenset()
 
 
-def test_results_that_were_to_be_replaced_are_not_done(tmp_path) -> None:
+@pytest.mark.parametrize(
+    "day", [-1, 1, 99_999], ids=["the clock was set back", "a day later", "in the future"]
+)
+def test_results_that_were_to_be_replaced_are_not_done(tmp_path, day: int) -> None:
     """Begun anew with another recipe, and interrupted: the rest is still of the first one."""
     opened(tmp_path)
     write(tmp_path, *NAMES)
     other = RECIPE | {"model": "m2"}
     opened(tmp_path, resume=False, recipe=other)
-    write(tmp_path, "a", "c", seconds=-1)  # as the first run left them
-    write(tmp_path, "b", seconds=1)
-    assert opened(tmp_path, recipe=other).done == {"b"}
+    write(tmp_path, "b", day=day)
+    for _ in range(2):
+        again = opened(tmp_path, recipe=other)
+        assert again.done == {"b"}
+        again.remember(answer=42)
+    assert json.loads((tmp_path / "recipe.json").read_text())["model"] == "m2"
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path) -> None:
+    results = opened(tmp_path / "out", resume=False)
+    results.check()
+    (tmp_path / "out").rename(tmp_path / "gone")
+    with pytest.raises(FileError, match="not there any more; connect the disk again"):
+        results.check()
 
 
 def test_another_recipe_is_refused(tmp_path) -> None:

@@ -59,6 +59,8 @@ class SavedSession:
         Folder of the micrographs, for a session that lies elsewhere; may be empty.
     saved : datetime or None
         When it was written, in local time; None where the file does not say.
+    follows : str
+        Of one that was rescued: the :func:`fingerprint` of the session that it could not be written over.
     """
 
     labels: Mapping[str, Picks] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class SavedSession:
     extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     micrographs: str = ""
     saved: datetime | None = None
+    follows: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,11 @@ def stated_micrographs(folder: Path) -> str | None:
     if not is_session(folder):
         return None
     return _text(_about(_bytes(folder / DESCRIPTION)).get("micrographs")) or ""
+
+
+def follows(folder: Path) -> str | None:
+    """Return which session a rescued one could not be written over; None where it does not say."""
+    return _text(_about(_bytes(folder / DESCRIPTION)).get("follows"))
 
 
 def set_aside(paths: Sequence[Path]) -> None:
@@ -290,6 +298,8 @@ def write_session(folder: Path, session: SavedSession) -> None:
         "settings": {group: dict(values) for group, values in session.settings.items()},
         "extras": {name: dict(values) for name, values in session.extras.items()},
     }
+    if session.follows:
+        description["follows"] = session.follows
     _write(folder / DESCRIPTION, json.dumps(description, indent=1, allow_nan=False).encode())
 
 

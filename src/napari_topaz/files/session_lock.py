@@ -139,7 +139,9 @@ def _is_gone(about: dict[str, Any]) -> bool:
         return True
     if about.get("host") == socket.gethostname():
         return pid == os.getpid() or not _is_running(pid)
-    return time.time() - moment > SILENCE
+    # Of another clock, or before this one was set back: whoever still writes is noticed, as the session is
+    # then another one than was read (gui/place.py).
+    return abs(time.time() - moment) > SILENCE
 
 
 def _is_running(pid: int) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from napari_topaz.files.errors import FileError
-from napari_topaz.files.session import SESSION_FOLDER, is_session, stated_micrographs
+from napari_topaz.files.session import SESSION_FOLDER, follows, is_session, stated_micrographs
 
 
 def session_folder(micrographs: Path) -> Path:
@@ -59,14 +59,24 @@ def rescue_folder(micrographs: Path | None) -> Path:
     return user_folder() / "rescued" / f"{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def rescued(micrographs: Path, since: datetime | None) -> list[Path]:
-    """Return what :func:`rescue_folder` gave for these micrographs, where it is newer than `since`."""
+def rescued(micrographs: Path, since: datetime | None, state: str = "") -> list[Path]:
+    """Return what :func:`rescue_folder` gave for these micrographs, and is not yet known to their session.
+
+    Parameters
+    ----------
+    micrographs : Path
+    since : datetime or None
+        When their session was saved: what is newer is returned.
+    state : str
+        Its :func:`~napari_topaz.files.session.fingerprint`: what was to be written over it is returned,
+        too, whatever the clock said.
+    """
     place, start = user_folder() / "rescued", f"{_name_of(micrographs)}-"
     earliest = "" if since is None else f"{start}{since:%Y%m%d-%H%M%S}"
     if not place.is_dir():
         return []
     found = (path for path in place.iterdir() if path.name.startswith(start) and is_session(path))
-    return sorted(path for path in found if path.name > earliest)
+    return sorted(path for path in found if path.name > earliest or (state and follows(path) == state))
 
 
 def user_folder() -> Path:

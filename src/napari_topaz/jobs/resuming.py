@@ -1,24 +1,26 @@
 """Go on where a long job was interrupted, and never mix its results with those of other settings.
 
 A folder of results has a small file that says what they depend on, the *recipe*. It is written before
-the first result, so that whatever is older than it is of an earlier run that was being replaced.
+the first result, and names those of an earlier run that are being replaced: until another file is in its
+place, a result of that run is not done. Clocks, which may be set back, are not compared.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from napari_topaz.events import JobError
-from napari_topaz.files import replace_file
+from napari_topaz.files import FileError, replace_file
 from napari_topaz.files.errors import reading_failed
 
 #: Entry of the file beside the recipe: what the job has found out on its way.
 FOUND = "found"
+#: Entry for the results that are being replaced: by name, when they were written (ns), and their size.
+REPLACED = "replaced"
 
 
 class ResultFolder:
@@ -49,18 +51,18 @@ class ResultFolder:
         self.file, self._recipe = file, dict(recipe)
         known = resume and file.exists()
         earlier = read_recipe(file) if known else {}
+        about = earlier if isinstance(earlier, dict) else {}
         #: What :meth:`remember` has kept in an earlier run.
-        self.found: Mapping[str, Any] = earlier.pop(FOUND, {}) if isinstance(earlier, dict) else {}
+        self.found: Mapping[str, Any] = about.pop(FOUND, {})
+        there = _stamps(targets)
+        self._replaced: Mapping[str, Any] = about.pop(REPLACED, {}) if resume else there
         if known:
             check_recipe(earlier, self._recipe, file)
-        begun = file.stat().st_mtime_ns if known else 0
-        written = _times(targets) if resume else {}
+        done = (name for name, stamp in there.items() if stamp != self._replaced.get(name))
         #: Names of the micrographs that are done.
-        self.done = frozenset(name for name, time in written.items() if time >= begun)
+        self.done = frozenset(done) if resume else frozenset()
         #: Whether nothing tells what made the results that are there.
         self.unverified = bool(self.done) and not known
-        # What is kept as it is remains so when this run is resumed.
-        self._begun = min(written.values()) if self.unverified else None
         if not known:
             self._write({})
 
@@ -71,17 +73,24 @@ class ResultFolder:
 
     def _write(self, more: Mapping[str, Any]) -> None:
         with replace_file(self.file) as part:
-            part.write_text(json.dumps(self._recipe | dict(more), indent=1), "utf-8")
-            if self._begun is not None:
-                os.utime(part, ns=(self._begun, self._begun))
+            replaced = {REPLACED: self._replaced} if self._replaced else {}
+            part.write_text(json.dumps(self._recipe | replaced | dict(more), indent=1), "utf-8")
+
+    def check(self) -> None:
+        """Raise FileError where the folder is gone: on a disk that is gone it is not made anew."""
+        if not self.file.exists():
+            raise FileError(
+                f"{self.file.parent} is not there any more; connect the disk again, and go on with --resume."
+            )
 
 
-def _times(targets: Mapping[str, Path]) -> dict[str, int]:
-    """When the results that exist were written (ns); one older than its recipe was to be replaced."""
+def _stamps(targets: Mapping[str, Path]) -> dict[str, list[int]]:
+    """Tell the results that exist from others in their places."""
     found = {}
     for name, path in targets.items():
-        with suppress(FileNotFoundError):
-            found[name] = path.stat().st_mtime_ns
+        with suppress(FileNotFoundError, NotADirectoryError):
+            about = path.stat()
+            found[name] = [about.st_mtime_ns, about.st_size]
     return found
 
 

@@ -115,14 +115,16 @@ class FolderOutput:
     def __init__(self, destination: Destination, *, resume: bool = False) -> None:
         self._destination = destination
         targets = {name: destination.file_of(name) for name in destination.files}
-        earlier = ResultFolder(destination.path / RECIPE_FILE, destination.recipe, targets, resume=resume)
+        recipe = destination.path / RECIPE_FILE
+        self._results = ResultFolder(recipe, destination.recipe, targets, resume=resume)
         #: Names of the micrographs that are done.
-        self.done = earlier.done
+        self.done = self._results.done
         #: Whether nothing tells which model made the picks that are there.
-        self.unverified = earlier.unverified
+        self.unverified = self._results.unverified
 
     def write(self, name: str, picks: Picks) -> Job[None]:
-        """Write one micrograph's picks."""
+        """Write one micrograph's picks; FileError where the folder is gone."""
+        self._results.check()
         for path in self._destination.save({name: picks}):
             yield Saved(str(path))
 
