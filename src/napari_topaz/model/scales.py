@@ -19,7 +19,7 @@ from napari_topaz.numerics.peaks import local_maxima
 from napari_topaz.numerics.rescale import fourier_crop, small_shape
 
 #: Power of the excess; how many times the scores at the given size count beside it.
-POWER, TRUST = 4.0, 2.0
+POWER, TRUST = 8.0, 6.0
 #: Excess that every size has at least, in particles: without any they count alike.
 LEAST = 1.0
 
