@@ -113,6 +113,18 @@ def test_picks_in_the_wrong_place_are_warned_of_and_the_remedy_works(world, call
     np.testing.assert_allclose(first, world.truth["mic_0"].yx[:, ::-1] + [-2, 3], atol=1e-3)
 
 
+def test_training_refuses_labels_outside_with_the_command_that_moves_them(world, call, tmp_path) -> None:
+    doubled = {name: picks.flipped(SHAPE[0]).rescaled(2) for name, picks in world.truth.items()}
+    (path,) = write_picks(tmp_path / "wrong.csv", doubled)
+    words = ("train", world.folder, "--picks", path, "--model", tmp_path / "m.safetensors")
+    code, _, err = call(*words, "--diameter", 64, "--quiet")
+    assert code == 1
+    assert "are outside its 320 × 240 px" in err
+    assert "on particles with coordinates times 0.5, y from the other edge" in err
+    moves = f"'napari-topaz convert {path} MOVED --micrographs … --scale 0.5 --flip-y' moves them."
+    assert err.rstrip().endswith(moves)
+
+
 @pytest.mark.slow
 def test_training_and_evaluation_warn_too(world, call, tmp_path, wrong) -> None:
     pytest.importorskip("torch")

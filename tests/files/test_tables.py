@@ -26,6 +26,7 @@ def read_text(folder: Path, text: str, name: str = "a_01.csv") -> dict[str, Pick
         ("p.csv", "# made by hand\n\ny;x;confidence;filename\n20;10.5;-3;raw/m 1.mrc\n21;11;4;raw/m 1.mrc\n"),
         ("p.txt", 'image_name x_coord y_coord score\n"m 1" 10.5 20 -3\n"m 1" 11 21 4\n'),
         ("m 1.csv", "index,axis-0,axis-1,score\n0,20,10.5,-3\n1,21,11,4\n"),
+        ("p.csv", "Micrograph Name;Coordinate X;Coordinate-Y;FOM\nm 1.mrc;10.5;20;-3\nm 1.mrc;11;21;4\n"),
         ("m 1.csv", "rlnCoordinateX,rlnCoordinateY,rlnAutopickFigureOfMerit\n10.5,20,-3\n11,21,4\n"),
     ],
 )

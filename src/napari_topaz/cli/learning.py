@@ -158,9 +158,15 @@ def labels_of(
             try:
                 check_inside(picks, shapes[name], name)
             except FileError as error:
-                options = f" {finding.options}" if finding else ""
-                advice = f"'napari-topaz convert{options}' moves coordinates"
-                raise FileError(f"{path}: {str(error).rstrip('.')} ({advice}).") from error
+                if finding is None:
+                    raise FileError(
+                        f"{path}: {str(error).rstrip('.')} (with 'napari-topaz convert')."
+                    ) from error
+                what = str(error).partition("; ")[0]
+                raise FileError(
+                    f"{path}: {what}; they would lie on particles with {finding.words}: "
+                    f"{moving(path, finding)}."
+                ) from error
     if outside:
         screen.warn(f"{outside} of {total} labels lie outside of their micrographs and are not used.")
     if finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from napari_topaz.files.names import unique_names, usable_name
 from napari_topaz.micrograph import micrograph_name
 from napari_topaz.picks import Kind, Picks
 
-#: Names of columns, in lower case and without RELION's prefix; the first is the one we write.
+#: Names of columns, in lower case, with "_" for blanks and hyphens, without RELION's prefix; the first is
+#: the one we write.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "micrograph": (
         "micrograph",
@@ -25,8 +27,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         "filename",
         "name",
     ),
-    "x": ("x", "x_coord", "coordinatex", "coord_x", "x_px", "center_x", "centre_x", "axis-1"),
-    "y": ("y", "y_coord", "coordinatey", "coord_y", "y_px", "center_y", "centre_y", "axis-0"),
+    "x": ("x", "x_coord", "coordinatex", "coordinate_x", "coord_x", "x_px", "center_x", "centre_x", "axis_1"),
+    "y": ("y", "y_coord", "coordinatey", "coordinate_y", "coord_y", "y_px", "center_y", "centre_y", "axis_0"),
     "score": ("score", "autopickfigureofmerit", "confidence", "fom", "logit", "probability"),
     "kind": ("kind",),
 }
@@ -183,7 +185,10 @@ def only_one(path: Path, picks: Mapping[str, Picks], what: str) -> tuple[str, Pi
 
 def _recognise(table: pd.DataFrame) -> dict[str, str]:
     """Which column means what; earlier aliases win."""
-    plain = {str(key).strip().lower().removeprefix("_").removeprefix("rln"): str(key) for key in table}
+    plain = {
+        re.sub(r"[\s-]+", "_", str(key).strip().lower()).removeprefix("_").removeprefix("rln"): str(key)
+        for key in table
+    }
     hits = {what: [plain[a] for a in aliases if a in plain] for what, aliases in ALIASES.items()}
     return {what: columns[0] for what, columns in hits.items() if columns}
 
