@@ -50,7 +50,7 @@ class Prepared:
 
     @property
     def masked(self) -> NDArray[np.bool_] | None:
-        """Which pixels of `image` are masked; None where there is no mask. ValueError: it does not fit."""
+        """Which pixels are masked, shape of `image`; None without a mask. ValueError: it does not fit."""
         if self.mask is None:
             return None
         return self.mask.on_grid(self.shape, (self.image.shape[0], self.image.shape[1]), self.step_yx)

@@ -128,7 +128,7 @@ def table_of(picks: Mapping[str, Picks]) -> pd.DataFrame:
 
 
 def digits(values: NDArray[np.float32]) -> NDArray[np.object_]:
-    """Shortest text that is read back as the same float32; NaN is ""."""
+    """Shortest text that is read back as the same float32; NaN is "". Any shape, which is kept."""
     text = np.asarray(values, np.float32).astype(str).astype(object)
     text[np.isnan(values)] = ""
     return text

@@ -178,7 +178,19 @@ def write_outcome(
 
 
 def draw_comparison(path: Path, option: str, candidates: Sequence[Mapping[str, Any]], choice: object) -> None:
-    """Draw mean ± standard error of both measures over the values; hollow where folds are lacking."""
+    """Draw mean ± standard error of both measures over the values; hollow where folds are lacking.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file; replaced whole or not at all.
+    option : str
+        Whose values are compared.
+    candidates : sequence of mapping
+        The rows of ``table.csv``.
+    choice : object
+        The chosen value, which is marked.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -46,7 +46,7 @@ class Ranked:
     scores: NDArray[np.float32]
 
     def read(self, index: int) -> NDArray[np.float32]:
-        """Read one particle."""
+        """Read one particle, shape (size, size)."""
         stack, place = self.which[index]
         pixels = read_micrograph(MicrographFile(self.stacks[stack], int(place))).pixels
         return np.array(pixels, np.float32)
@@ -118,7 +118,7 @@ def samples(count: int, scored: bool) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def mean_of_best(ranked: Ranked, count: int) -> NDArray[np.float32]:
-    """Mean of the first `count` particles, one in memory at a time."""
+    """Mean of the first `count` particles, (size, size), one in memory at a time."""
     total = ranked.read(0).astype(np.float64)
     for index in range(1, count):
         total += ranked.read(index)

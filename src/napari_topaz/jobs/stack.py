@@ -184,7 +184,7 @@ def choose(picks: Mapping[str, Picks], limit: int | None) -> dict[str, Picks]:
 
 
 def particle(box: NDArray[np.float32], settings: StackSettings, size: int) -> NDArray[np.float32]:
-    """Downsample a box to `size`, invert it and normalise it, as the settings say."""
+    """Downsample a box, (edge, edge), to (size, size), invert it and normalise it, as the settings say."""
     small = fourier_crop(box, (size, size))
     if settings.invert:
         small = -small

@@ -91,7 +91,10 @@ def background_mask(size: int, diameter: float) -> NDArray[np.bool_]:
 
 
 def normalise_background(box: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the background mean 0 and standard deviation 1; a constant one only mean 0."""
+    """Give the background mean 0 and standard deviation 1; a constant one only mean 0.
+
+    Box and mask (true where it is background) have the shape (height, width), and so has the result.
+    """
     values = box[mask].astype(np.float64)
     mean, std = float(values.mean()), float(values.std())
     scale = std if std > 1e-6 * abs(mean) else 1.0

@@ -94,7 +94,7 @@ def fit_dataset(histograms: Sequence[NDArray[np.float64]]) -> DatasetFit:
 
     Parameters
     ----------
-    histograms : sequence of ndarray
+    histograms : sequence of ndarray, shape (BINS + 2, 3)
         Of :func:`histogram_of`, one per micrograph; they need not be of equal size.
 
     Returns
@@ -132,7 +132,7 @@ def scale_of(histogram: NDArray[np.float64], mixture: DatasetMixture) -> float:
 
     Parameters
     ----------
-    histogram : ndarray
+    histogram : ndarray, shape (BINS + 2, 3)
         Of :func:`histogram_of`.
     mixture : DatasetMixture
         Of :func:`fit_dataset`.

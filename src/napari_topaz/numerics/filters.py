@@ -89,7 +89,7 @@ def local_spread(image: NDArray[np.number], sigma: float) -> NDArray[np.float32]
     """Return the standard deviation of the image round every pixel, weighted by a Gaussian of `sigma` px.
 
     At least half of its median over the image: an empty corner is no reason to divide by nothing.
-    All ones where the image is constant.
+    All ones where the image is constant. Image and result have the shape (height, width), and one unit.
     """
     centred = _centred(image).astype(np.float64)
     variance = gaussian_filter(centred * centred, sigma) - gaussian_filter(centred, sigma) ** 2
@@ -104,12 +104,12 @@ def robust_z_scores(answer: NDArray[np.floating]) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    answer : ndarray
+    answer : ndarray of any shape
         Finite.
 
     Returns
     -------
-    ndarray of float32
+    ndarray of float32, of the same shape
         (x − median) / (1.4826 · median absolute deviation), or over the standard deviation where more
         than half of the values are the same; zeros where all are.
     """
@@ -125,7 +125,8 @@ def robust_z_scores(answer: NDArray[np.floating]) -> NDArray[np.float32]:
 def between_two_classes(scores: NDArray[np.floating]) -> float:
     """Return the score that best parts the positive ones in two classes (Otsu, IEEE SMC 1979).
 
-    The classes are as far apart as can be, relative to their spreads. 0 where no score is positive.
+    The classes are as far apart as can be, relative to their spreads. 0 where no score is positive. Scores
+    may have any shape.
     """
     positive = scores[np.isfinite(scores) & (scores > 0)].astype(np.float64)
     if not len(positive):

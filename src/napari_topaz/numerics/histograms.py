@@ -48,7 +48,7 @@ def histogram_of(image: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def is_constant(histogram: NDArray[np.float64]) -> bool:
-    """Whether all pixels of a micrograph are alike."""
+    """Whether all pixels of a micrograph are alike, by its histogram."""
     return np.count_nonzero(histogram[:, 0]) == 1 and not histogram[:, 2].any()
 
 
@@ -64,7 +64,7 @@ def rms_of(histograms: Histograms) -> NDArray[np.float64]:
 
 
 def quantiles(histogram: NDArray[np.float64], percents: Sequence[float]) -> NDArray[np.float64]:
-    """Return percentiles of a micrograph, to a bin."""
+    """Return percentiles of a micrograph by its histogram, to a bin; as many as there are `percents`."""
     filled = histogram[histogram[:, 0] > 0]
     cumulated = np.cumsum(filled[:, 0])
     which = np.searchsorted(cumulated, np.asarray(percents) / 100 * cumulated[-1])
@@ -79,7 +79,7 @@ def is_centred(histograms: Histograms) -> bool:
 
 
 def pooled_std(histograms: Histograms, scales: NDArray[np.float64]) -> float:
-    """Standard deviation of all pixels, each micrograph divided by its scale."""
+    """Standard deviation of all pixels, each micrograph divided by its scale, of shape (micrographs,)."""
     count = histograms[..., 0]
     y, spread = histograms[..., 1] / scales[:, None], histograms[..., 2] / scales[:, None] ** 2
     mean = (count * y).sum() / count.sum()

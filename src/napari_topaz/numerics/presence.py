@@ -32,11 +32,11 @@ class Precision:
     offset: float = 0.0
 
     def logits_of(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Return the logit of the probability of each score."""
+        """Return the logit of the probability of each score, in their shape."""
         return np.asarray(self.slope * np.asarray(scores, np.float64) + self.offset)
 
     def of(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability of each score."""
+        """Return the probability of each score, in their shape."""
         return np.asarray(expit(self.logits_of(scores)))
 
 

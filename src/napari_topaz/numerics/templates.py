@@ -32,7 +32,8 @@ def disc_mask(size: int, radius: float | None = None) -> NDArray[np.bool_]:
 def rotate(image: NDArray[np.floating], angle: float) -> NDArray[np.float32]:
     """Turn a square image about pixel (size // 2, size // 2) by `angle` degrees, counter-clockwise (y down).
 
-    Cubic interpolation; what comes from beyond the edge is the nearest pixel.
+    Shape (size, size), which is kept. Cubic interpolation; what comes from beyond the edge is the nearest
+    pixel.
     """
     turn = math.radians(angle)
     y, x = (c - image.shape[0] // 2 for c in np.mgrid[: image.shape[0], : image.shape[1]])
@@ -45,7 +46,7 @@ def rotational_average(image: NDArray[np.floating]) -> NDArray[np.float32]:
     """Average a square image over all rotations about pixel (size // 2, size // 2).
 
     Each pixel becomes the mean of its ring, linear between rings; beyond the largest ring that fits it
-    is the mean of that ring.
+    is the mean of that ring. Shape (size, size), which is kept.
     """
     size = image.shape[0]
     away = np.arange(size) - size // 2

@@ -23,7 +23,7 @@ MANY_ELECTRONS = 30.0
 
 
 def contrast_of(canvas: Canvas) -> NDArray[np.float32]:
-    """Return the contrast of the phase object behind the lens: relative intensity − 1, of the canvas."""
+    """Return the contrast of the phase object behind the lens, (height, width): relative intensity − 1."""
     settings = canvas.settings
     low, high = settings.defocus_low * MICROMETRE, settings.defocus_high * MICROMETRE
     chi = _phase_of_lens(canvas, canvas.rng.uniform(low, high))
@@ -104,7 +104,7 @@ def _uneven_ice(canvas: Canvas) -> NDArray[np.float32]:
 
 
 def count_electrons(canvas: Canvas, expected: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the electrons that are counted in each pixel; the relative intensity is used up."""
+    """Return the electrons in each pixel, (height, width), for a relative intensity, which is used up."""
     rng, settings = canvas.rng, canvas.settings
     np.maximum(expected, 0.05, out=expected)
     mean = settings.dose * settings.pixel_size**2

@@ -20,7 +20,7 @@ CONTAMINATED = 3600
 
 
 def carbon_film(canvas: Canvas) -> NDArray[np.float32] | None:
-    """Fraction of carbon of every pixel, in some micrographs: the rim of a round hole cuts a corner."""
+    """Fraction of carbon of every pixel, shape of the phase, in some micrographs: the rim of a hole."""
     rng, length = canvas.rng, len(canvas.phase)
     present = rng.random() < canvas.settings.carbon
     direction, covered = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.3)
@@ -102,7 +102,7 @@ def _apart(yx: NDArray[np.float64], distance: float, wanted: int) -> NDArray[np.
 
 
 def add_particles(canvas: Canvas, particle: Blobs, centres: NDArray[np.float64]) -> None:
-    """Add a random view at every centre, and fragments anywhere."""
+    """Add a random view at every centre, shape (n, 2), (y, x) in pixels, and fragments anywhere."""
     rng, settings = canvas.rng, canvas.settings
     # Of a full sphere: the integral of the phase shift over the projection, in radians · px².
     factor = PROTEIN * math.pi / 6 * settings.diameter**3 / settings.pixel_size**2
@@ -117,7 +117,7 @@ def add_particles(canvas: Canvas, particle: Blobs, centres: NDArray[np.float64])
 
 
 def add_grain(canvas: Canvas, film: NDArray[np.float32] | None) -> None:
-    """Add the random structure of the ice, and the stronger one of carbon."""
+    """Add the random structure of the ice, and the stronger one of carbon (of :func:`carbon_film`)."""
     grain = canvas.rng.standard_normal(canvas.phase.shape, np.float32)
     grain *= np.float32(canvas.settings.ice_grain / canvas.settings.pixel_size)
     if film is not None:
