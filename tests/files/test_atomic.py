@@ -88,3 +88,18 @@ def test_full_disk(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"a\.txt cannot be written \(No space left on device\)"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_gone_is_made_where_that_is_wanted_only(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "a.txt"
+    with (
+        pytest.raises(FileError, match="folder is not there any more"),
+        replace_file(path, make_folder=False),
+    ):
+        pass
+    assert not path.parent.exists()
+    with replace_file(path) as part:
+        part.write_text("x")
+    (tmp_path / "gone").rename(tmp_path / "other")
+    with pytest.raises(FileError, match="folder is not there any more"), replace_file(path) as part:
+        part.parent.rename(tmp_path / "another")

@@ -26,6 +26,7 @@ from napari_topaz.files.session import (
     PREVIOUS,
     SESSION_FOLDER,
     SavedSession,
+    fingerprint,
     read_session,
     set_aside,
     write_session,
@@ -270,6 +271,22 @@ def test_a_vanished_folder_is_not_made_anew(folder: Path) -> None:
     assert not (folder.parent / "gone").exists()
 
 
+def test_a_folder_that_vanishes_while_it_is_written_is_not_made_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder)
+    real = session_module.make_folder
+
+    def vanish(path: Path) -> None:
+        real(path)
+        path.rename(path.with_name("gone"))
+
+    monkeypatch.setattr(session_module, "make_folder", vanish)
+    with pytest.raises(FileError, match="not there any more"):
+        write(folder)
+    assert not folder.exists()
+
+
 # -- the lock -------------------------------------------------------------------------------------
 
 
@@ -320,11 +337,12 @@ def test_without_locks_of_the_system_the_owner_counts(folder: Path, monkeypatch:
     (folder / LOCK).write_text(json.dumps(somewhere))
     with pytest.raises(SessionInUseError, match="on the computer elsewhere"):
         SessionLock(folder).acquire()
-    (folder / LOCK).write_text(json.dumps(somewhere | {"time": time.time() - 3600}))
-    lock = SessionLock(folder)
-    lock.acquire()
-    assert lock.is_held()
-    lock.release()
+    for moment in (time.time() - 3600, time.time() + 86_400):  # the second: the clock was set back
+        (folder / LOCK).write_text(json.dumps(somewhere | {"time": moment}))
+        lock = SessionLock(folder)
+        lock.acquire()
+        assert lock.is_held()
+        lock.release()
 
 
 def test_a_dead_process_on_this_computer_is_gone_at_once() -> None:
@@ -384,6 +402,19 @@ def test_what_was_rescued_is_found_until_it_is_older(tmp_path: Path, monkeypatch
     write(place)
     assert rescued(tmp_path / "mics", None) == rescued(tmp_path / "mics", datetime(2000, 1, 1)) == [place]
     assert rescued(tmp_path / "mics", datetime(2999, 1, 1)) == rescued(tmp_path / "other", None) == []
+
+
+def test_what_was_rescued_is_found_whatever_the_clock_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    session, place, tomorrow = tmp_path / SESSION_FOLDER, rescue_folder(tmp_path), datetime(2999, 1, 1)
+    write(session, saved=tomorrow)
+    place.mkdir(parents=True)
+    write(place, follows=fingerprint(session))
+    assert rescued(tmp_path, tomorrow, fingerprint(session)) == [place]
+    write(session, saved=tomorrow, current="b")
+    assert rescued(tmp_path, tomorrow, fingerprint(session)) == [], "it was written over since"
 
 
 # -- kill -9 --------------------------------------------------------------------------------------

@@ -53,7 +53,11 @@ def test_results_that_were_to_be_replaced_are_not_done(tmp_path, day: int) -> No
         again = opened(tmp_path, recipe=other)
         assert again.done == {"b"}
         again.remember(answer=42)
-    assert json.loads((tmp_path / "recipe.json").read_text())["model"] == "m2"
+    write(tmp_path, "a", "c", day=day)
+    again = opened(tmp_path, recipe=other)
+    assert again.done == set(NAMES)
+    again.finish()
+    assert json.loads((tmp_path / "recipe.json").read_text()) == {**other, "found": {"answer": 42}}
 
 
 def test_a_folder_that_is_gone_is_not_made_anew(tmp_path) -> None:

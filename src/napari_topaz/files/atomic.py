@@ -13,16 +13,18 @@ from napari_topaz.files.errors import FileError
 
 
 @contextmanager
-def replace_file(path: str | Path) -> Iterator[Path]:
+def replace_file(path: str | Path, *, make_folder: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`, and move it there when the block succeeds.
 
-    A reader sees the old file or the new one, never half of one. Missing folders are made; a
-    symbolic link stays one, its target is replaced.
+    A reader sees the old file or the new one, never half of one. A symbolic link stays one, its target
+    is replaced.
 
     Parameters
     ----------
     path : str or Path
         The file to write.
+    make_folder : bool
+        Make missing folders; on a disk that is gone they would hide what is on it.
 
     Yields
     ------
@@ -39,7 +41,8 @@ def replace_file(path: str | Path) -> Iterator[Path]:
         raise FileError(f"{path} is a folder; give the name of a file to write.")
     part = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
         part.touch(exist_ok=False)  # so that a read-only folder is known before any work is done
         yield part
         os.replace(part, target)  # noqa: PTH105 (the one call whose name says what it does)
@@ -82,6 +85,10 @@ def _writing_failed(path: Path, error: OSError) -> FileError:
     if isinstance(error, (NotADirectoryError, FileExistsError)):
         return FileError(
             f"{path} cannot be written, a file is in the place of its folder; choose another folder."
+        )
+    if isinstance(error, FileNotFoundError):
+        return FileError(
+            f"{path} cannot be written, its folder is not there any more; connect the disk again."
         )
     return FileError(
         f"{path} cannot be written ({error.strerror or error}); make room or choose another folder."

@@ -157,7 +157,7 @@ def set_aside(paths: Sequence[Path]) -> None:
             if copy.exists() and copy.read_bytes() == path.read_bytes():
                 break
             if not copy.exists():
-                with replace_file(copy) as part:
+                with replace_file(copy, make_folder=False) as part:
                     shutil.copyfile(path, part)
                 break
 
@@ -323,7 +323,7 @@ def _about(data: bytes | None) -> dict[str, Any]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with replace_file(path) as part, part.open("wb") as file:
+    with replace_file(path, make_folder=False) as part, part.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

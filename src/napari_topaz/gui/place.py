@@ -145,10 +145,12 @@ class Place:
             if state.model is not None and state.model is not self._model:
                 after = None if self.model_file is None else self.model_file.name
                 name = new_model_name(self.folder, state.epoch, after)
-                state.model.save(models / name)
+                models.mkdir(exist_ok=True)
+                state.model.save(models / name, make_folder=False)
                 self._model, self.model_file = state.model, models / name
             elif self.model_file is not None and self.model_file.parent != models:
-                with replace_file(models / self.model_file.name) as part:
+                models.mkdir(exist_ok=True)
+                with replace_file(models / self.model_file.name, make_folder=False) as part:
                     shutil.copyfile(self.model_file, part)
                 self.model_file = models / self.model_file.name
         except Exception as error:  # whatever it is, labels come first

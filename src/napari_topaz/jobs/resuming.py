@@ -76,6 +76,12 @@ class ResultFolder:
             replaced = {REPLACED: self._replaced} if self._replaced else {}
             part.write_text(json.dumps(self._recipe | replaced | dict(more), indent=1), "utf-8")
 
+    def finish(self) -> None:
+        """Note that all results are there: nothing is left of those that were replaced."""
+        if self._replaced:
+            self._replaced = {}
+            self._write({FOUND: self.found} if self.found else {})
+
     def check(self) -> None:
         """Raise FileError where the folder is gone: on a disk that is gone it is not made anew."""
         if not self.file.exists():

@@ -130,7 +130,8 @@ class FolderOutput:
 
     def finish(self, *, complete: bool) -> Job[None]:
         """All files are written; only their list is left, where the format has one."""
-        del complete
+        if complete:
+            self._results.finish()
         done = [name for name in self._destination.files if self._destination.file_of(name).exists()]
         for path in self._destination.list_files(done):
             yield Saved(str(path))

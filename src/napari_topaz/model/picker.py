@@ -227,11 +227,11 @@ class PickerModel:
         """Return the weights by name, on the CPU."""
         return {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, make_folder: bool = True) -> Path:
         """Write a safetensors file, whole or not at all; the card is in its metadata."""
         path = Path(path)
         data = save(self.tensors(), {CARD_KEY: self.card.model_dump_json()})
-        with replace_file(path) as temporary:
+        with replace_file(path, make_folder=make_folder) as temporary:
             temporary.write_bytes(data)
         return path
 
