@@ -8,64 +8,72 @@ import pytest
 from napari_topaz.numerics.queries import (
     APART,
     EDGE,
+    FEWEST,
     choose_queries,
     doubt_point,
     doubtful,
     features,
+    levels,
     oddities,
 )
 
 
-def candidates(margins, groups=None, oddity=None):
-    """Candidates far apart from one another."""
-    margins = np.asarray(margins, float)
+def ask(margins, count=10, *, groups=None, oddity=None, places=None, seed=0):
+    """Ask about candidates far apart from one another, unless places are given."""
     n = len(margins)
-    places = np.stack([np.arange(n) * 10.0, np.zeros(n)], axis=1)
+    places = np.stack([np.arange(n) * 10.0, np.zeros(n)], axis=1) if places is None else places
     groups = np.zeros(n, int) if groups is None else np.asarray(groups)
-    return margins, groups, places, np.zeros(n) if oddity is None else np.asarray(oddity, float)
+    oddity = np.full(n, np.nan) if oddity is None else np.asarray(oddity, float)
+    rng = np.random.default_rng(seed)
+    return choose_queries(np.asarray(margins, float), groups, places, oddity, count, rng)
 
 
-def test_the_least_sure_are_asked_first_on_both_sides_of_the_point_of_doubt() -> None:
-    margins = [5, -0.2, 3, 0.1, -4, 0.4, 2]
-    assert doubt_point(np.array(margins)) == 0.4
-    chosen, odd = choose_queries(*candidates(margins), 3)
-    assert chosen.tolist() == [5, 3, 1]
+def test_half_the_questions_are_about_picks_that_look_odd() -> None:
+    margins = np.r_[np.linspace(0, 5, 300), np.full(300, -1.0)]
+    oddity = np.r_[np.arange(300.0), np.full(300, 1e6)]  # what is below the threshold is no pick
+    chosen, odd = ask(margins, oddity=oddity)
+    assert len(set(chosen.tolist())) == 10
+    assert odd.sum() == 5
+    assert ((chosen[odd] >= 270) & (chosen[odd] < 300)).all()  # a tenth of the picks
+    assert (chosen[~odd] < 300).all()
+
+
+def test_the_other_questions_are_about_picks_at_random() -> None:
+    margins, oddity = np.linspace(0, 5, 200), np.arange(200.0)
+    asked = np.concatenate([c[~odd] for c, odd in (ask(margins, oddity=oddity, seed=s) for s in range(200))])
+    assert abs(np.mean(asked) - 99.5) < 8  # a standard error is under 2; the odd ones have 190 and more
+    assert len(np.unique(asked)) > 190
+
+
+def test_what_was_not_looked_at_is_not_odd() -> None:
+    oddity = np.r_[np.full(50, np.nan), 1.0, 2.0]
+    chosen, odd = ask(np.ones(52), oddity=oddity)
+    assert set(chosen[odd].tolist()) == {50, 51}
+    assert len(chosen) == 10
+
+
+def test_where_picks_are_few_the_next_best_candidates_are_asked_about() -> None:
+    chosen, odd = ask([-3, 0.5, -1, -2, -9], 4)
+    assert chosen.tolist() == [1, 2, 3, 0]
     assert not odd.any()
-    assert doubt_point(np.array([-1.0, -2.0])) == 0
-
-
-def test_micrographs_take_turns() -> None:
-    margins = [0.01, 0.02, 0.03, 0.04, 1.0, 2.0, 3.0, 9.0]
-    chosen, _ = choose_queries(*candidates(margins, [0, 0, 0, 0, 1, 2, 3, 3]), 4)
-    assert sorted(chosen.tolist()) == [2, 4, 5, 6]
-
-
-def test_a_micrograph_has_more_turns_where_others_have_no_more_candidates() -> None:
-    chosen, _ = choose_queries(*candidates([0.1, 0.2, 0.3, 0.4, 0.5], [0, 0, 0, 0, 1]), 5)
-    assert sorted(chosen.tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_two_questions_are_never_about_one_spot() -> None:
-    margins, groups, places, oddity = candidates([-0.1, -0.2, -0.3])
-    places[1] = places[0] + [APART * 0.9, 0]
-    chosen, _ = choose_queries(margins, groups, places, oddity, 3)
+    places = np.array([[0, 0], [APART * 0.9, 0], [50, 0]])
+    chosen, _ = ask([-0.1, -0.2, -0.3], 3, places=places)
     assert chosen.tolist() == [0, 2]
-    chosen, _ = choose_queries(margins, np.array([0, 1, 0]), places, oddity, 3)
+    chosen, _ = ask([-0.1, -0.2, -0.3], 3, places=places, groups=[0, 1, 0])
     assert sorted(chosen.tolist()) == [0, 1, 2]  # on another micrograph it is another spot
 
 
-def test_a_part_of_the_questions_is_for_odd_ones() -> None:
-    margins = np.r_[np.linspace(0.1, 1, 20), 7.0, 8.0, 9.0, 9.5, 9.9]
-    oddity = np.r_[np.zeros(20), 3.0, 9.0, 4.0, 5.0, np.nan]
-    chosen, odd = choose_queries(*candidates(margins, oddity=oddity), 10)
-    assert sorted(chosen[odd].tolist()) == [21, 22, 23]
-    assert len(chosen) == len(set(chosen.tolist())) == 10
-    assert sorted(chosen[~odd].tolist()) == [3, 4, 5, 6, 7, 8, 9]  # round the seventh of 25
-
-
 def test_no_candidates_no_questions() -> None:
-    chosen, odd = choose_queries(*candidates([]), 5)
+    chosen, odd = ask([], 5)
     assert len(chosen) == len(odd) == 0
+
+
+def test_doubt_lies_above_the_threshold_of_picks() -> None:
+    assert doubt_point(np.array([5, -0.2, 3, 0.1, -4, 0.4, 2])) == 0.4
+    assert doubt_point(np.array([-1.0, -2.0])) == 0
 
 
 def test_doubtful_candidates_are_counted_by_micrograph() -> None:
@@ -78,33 +86,50 @@ def disc(radius: float, seed: int, depth: float = 2.0, size: int = 48) -> np.nda
     return (noise - depth * (np.hypot(*yx) < radius)).astype(np.float32)
 
 
+def odd(images: list[np.ndarray], groups=None) -> np.ndarray:
+    groups = np.zeros(len(images), int) if groups is None else np.asarray(groups)
+    small = np.stack([features(i) for i in images])
+    return oddities(small, np.stack([levels(i, 24) for i in images]), groups)
+
+
 @pytest.mark.parametrize(
     "stranger", [disc(22, 99), disc(3, 99, depth=40), disc(12, 99, depth=-2)], ids=["large", "gold", "bright"]
 )
 def test_what_looks_unlike_the_others_is_odd(stranger: np.ndarray) -> None:
-    boxes = np.stack([features(b) for b in [*(disc(12, k) for k in range(20)), stranger]])
-    assert boxes.shape == (21, EDGE, EDGE)
-    found = oddities(boxes, np.arange(21) < 5)
-    assert found.argmax() == 20
-    assert found[20] > 4
-    assert np.median(found) == 0
+    found = odd([*(disc(12, k) for k in range(40)), stranger])
+    assert features(stranger).shape == (EDGE, EDGE)
+    assert found.argmax() == 40
+    assert found[40] > 4 * np.median(found)
 
 
-def test_a_neighbour_beside_it_makes_it_unlike_the_average() -> None:
+def test_a_neighbour_beside_it_makes_it_unlike_the_others() -> None:
     crowd = disc(12, 99)
-    crowd[:, 38:] -= 2  # neither its middle nor its roughness tells
-    boxes = np.stack([features(b) for b in [*(disc(12, k) for k in range(30)), crowd]])
-    assert oddities(boxes, np.ones(31, bool)).argmax() == 30
+    crowd[:, 38:] -= 2
+    assert odd([*(disc(12, k) for k in range(40)), crowd]).argmax() == 40
 
 
-def test_grey_levels_are_not_odd() -> None:
-    boxes = np.stack([features(disc(12, k) * (1 + 50 * (k == 7)) - 400 * (k == 7)) for k in range(20)])
-    same = np.stack([features(disc(12, k)) for k in range(20)])
-    np.testing.assert_allclose(
-        oddities(boxes, np.ones(20, bool)), oddities(same, np.ones(20, bool)), atol=0.01
-    )
+def test_dark_dirt_of_the_same_shape_is_odd() -> None:
+    found = odd([*(disc(12, k) for k in range(40)), 5 * disc(12, 99)])
+    assert found.argmax() == 40
+    assert found[40] > 4 * np.median(found)
 
 
-def test_of_three_boxes_none_is_odd() -> None:
-    boxes = np.stack([features(disc(r, 0)) for r in (4, 12, 22)])
-    assert not oddities(boxes, np.zeros(3, bool)).any()
+def test_each_micrograph_has_grey_levels_of_its_own() -> None:
+    images = [disc(12, k) for k in range(40)]
+    brighter = [i if k < 20 else 50 * i - 400 for k, i in enumerate(images)]
+    groups = np.repeat([0, 1], 20)
+    np.testing.assert_allclose(odd(brighter, groups), odd(images, groups), rtol=0.02)
+    assert np.abs(odd(brighter) - odd(images)).max() > 1  # else the scales would not matter
+
+
+def test_micrographs_with_few_boxes_are_taken_together() -> None:
+    images = [disc(12, k) for k in range(40)] + [disc(22, 99)]
+    groups = np.r_[np.zeros(20), np.arange(1, 22)]
+    found = odd(images, groups)
+    assert found.argmax() == 40
+    assert (found[20:40] > 0).all()
+
+
+def test_of_a_few_boxes_nobody_knows_which_is_odd() -> None:
+    assert np.isnan(odd([disc(12, k) for k in range(FEWEST - 1)])).all()
+    assert np.isfinite(odd([np.zeros((48, 48), np.float32)] * FEWEST)).all()

@@ -75,7 +75,7 @@ class HelpMost(QObject):
         diameters = {n: workspace.diameter(n) or 0.0 for n in names}
         others = self._session.skipped.others
         candidates = {n: others(n, workspace.candidates(n), SAME_PARTICLE * diameters[n]) for n in names}
-        labels, forgotten = workspace.all_labels, workspace.forgotten
+        forgotten = workspace.forgotten
         if not any(map(len, candidates.values())) and any(len(workspace.candidates(n)) for n in names):
             self._row.show_question(self._nothing_to_ask(), answers=False)
             return
@@ -85,10 +85,8 @@ class HelpMost(QObject):
                 self._begin(found)
 
         self._job_bar.start(
-            "Looking for doubtful picks",
-            lambda stop: suggest_queries(
-                sources, candidates, thresholds, diameters, labels, COUNT, stop=stop
-            ),
+            "Looking for odd picks",
+            lambda stop: suggest_queries(sources, candidates, thresholds, diameters, COUNT, stop=stop),
             on_result=begin,
         )
 
@@ -133,9 +131,9 @@ class HelpMost(QObject):
             self._end(self._summary() + self._where_most())
             return
         why = (
-            f"it scores high ({asked.score:.1f}) and looks unlike the others"
+            f"it looks unlike the other picks (score {asked.score:.1f})"
             if asked.odd
-            else f"the model is unsure (score {asked.score:.1f}, threshold {asked.threshold:.1f})"
+            else f"a pick by chance (score {asked.score:.1f}, threshold {asked.threshold:.1f})"
         )
         place = f"{self._at + 1} of {len(self._questions)}"
         self._row.show_question(

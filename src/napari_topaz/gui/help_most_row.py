@@ -65,8 +65,8 @@ class HelpMostRow(QWidget):
         """Enable the button that asks for questions, or say why it cannot work."""
         self.ask_button.setEnabled(reason is None)
         tip = (
-            "Show the places where your answer teaches the model most: candidates it is unsure of, and "
-            "high-scoring ones that look odd. What you skip is not asked about again."
+            "Show the places where your answer teaches the model most: picks that look unlike the "
+            "others, and some by chance. What you skip is not asked about again."
         )
         self.ask_button.setToolTip(reason or tip)
 

@@ -13,14 +13,12 @@ from napari_topaz.files import read_micrograph
 from napari_topaz.jobs.preparing import Source
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.boxes import box_corners, cut_box
-from napari_topaz.numerics.queries import choose_queries, doubtful, features, oddities
+from napari_topaz.numerics.queries import choose_queries, doubtful, features, levels, oddities
 from napari_topaz.numerics.rescale import fourier_crop
-from napari_topaz.picks import Kind, Picks
+from napari_topaz.picks import Picks
 
-#: High-scoring candidates that are looked at.
-LOOKED_AT = 240
-#: Labelled particles that they are compared with.
-COMPARED = 60
+#: Picks that are looked at, and micrographs that they lie on, at most.
+LOOKED_AT, MICROGRAPHS = 1600, 24
 #: Edge of the boxes, in particle diameters.
 BOX_PER_DIAMETER = 1.6
 
@@ -38,7 +36,7 @@ class Query:
     score, threshold : float
         Logits.
     odd : bool
-        It scores high and looks unlike others that do; else the model is unsure of it.
+        It looks unlike other picks; else it is one of them, drawn at random.
     """
 
     name: str
@@ -89,9 +87,9 @@ def suggest_queries(
     candidates: Mapping[str, Picks],
     thresholds: Mapping[str, float],
     diameters: Mapping[str, float],
-    labels: Mapping[str, Picks],
     count: int = 10,
     *,
+    seed: int | None = None,
     stop: StopToken | None = None,
 ) -> Job[Queries]:
     """Choose what to ask about (the criterion is that of :mod:`napari_topaz.numerics.queries`).
@@ -106,10 +104,10 @@ def suggest_queries(
         Lowest score of a pick, for each micrograph.
     diameters : mapping of str to float
         Of the particle, in pixels of each micrograph.
-    labels : mapping of str to Picks
-        What is known; micrographs without labels may be missing.
     count : int
         Number of questions.
+    seed : int, optional
+        Of what is drawn; without it, each time another.
     stop : StopToken, optional
         Where set, what has been looked at so far counts.
 
@@ -125,10 +123,11 @@ def suggest_queries(
     table = _table(candidates, thresholds, diameters)
     if not len(table.picks):
         raise JobError("There are no candidates to ask about: train a model and pick some micrographs first.")
-    oddity, readable = yield from _look(sources, table, labels, stop)
+    rng = np.random.default_rng(seed)
+    oddity, readable = yield from _look(sources, table, rng, stop)
     asked = np.flatnonzero(readable[table.which])
     chosen, odd = choose_queries(
-        table.margins[asked], table.which[asked], table.places[asked], oddity[asked], count
+        table.margins[asked], table.which[asked], table.places[asked], oddity[asked], count, rng
     )
     questions = [
         Query(
@@ -165,60 +164,46 @@ def _table(
 
 
 def _look(
-    sources: Sequence[Source], table: _Candidates, labels: Mapping[str, Picks], stop: StopToken | None
+    sources: Sequence[Source], table: _Candidates, rng: np.random.Generator, stop: StopToken | None
 ) -> Job[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-    """Compare high-scoring candidates with labelled particles; tell which micrographs can be read."""
-    high, sample = _high_scoring(table), _some_labels(labels)
+    """Compare picks with one another (NaN for those that were not); tell which micrographs can be read."""
+    some = _some_picks(table, rng)
     sizes = dict(zip(table.names, table.diameters, strict=True))
     boxes: list[NDArray[np.float32]] = []
-    owners: list[int] = []  # of boxes: index of the candidate, or -1 for a label
+    grey: list[NDArray[np.float64]] = []
+    seen: list[int] = []
     readable = np.ones(len(table.names), bool)
-    todo = [s for s in sources if s.name in sizes]
-    yield Started("Looking for doubtful picks", len(todo))
+    todo = [s for s in sources if s.name in sizes and (table.which[some] == table.names.index(s.name)).any()]
+    yield Started("Looking for odd picks", len(todo))
     for n, source in enumerate(todo, 1):
         if stop is not None and stop.is_set():
             break
         k = table.names.index(source.name)
-        mine = high[table.which[high] == k]
-        known = sample.get(source.name, Picks())
+        mine = some[table.which[some] == k]
         try:
-            yx = np.concatenate([table.picks.yx[mine], known.yx])
-            boxes += _boxes(source, yx, sizes[source.name])
-            owners += [*map(int, mine), *[-1] * len(known)]
+            for box in _boxes(source, table.picks.yx[mine], sizes[source.name]):
+                boxes.append(features(box))
+                grey.append(levels(box, sizes[source.name]))
+            seen += map(int, mine)
         except (ValueError, OSError) as error:
             readable[k] = False
             yield Warned(f"{source.name} is left out: {error}")
         yield Progress(n, len(todo), source.name)
-    oddity = np.zeros(len(table.picks))
-    whose = np.array(owners, np.int64)
-    if boxes:
+    oddity = np.full(len(table.picks), np.nan)
+    if seen:
         edge = min(map(len, boxes))  # smaller than usual where pixels are large
-        found = oddities(np.stack([fourier_crop(box, (edge, edge)) for box in boxes]), whose < 0)
-        oddity[whose[whose >= 0]] = found[whose >= 0]
+        small = np.stack([fourier_crop(box, (edge, edge)) for box in boxes])
+        oddity[seen] = oddities(small, np.stack(grey), table.which[seen])
     return oddity, readable
 
 
-def _high_scoring(table: _Candidates) -> NDArray[np.int64]:
-    """Return at most LOOKED_AT picks whose score is above their median, evenly from all micrographs."""
-    margins = table.margins
-    picks = np.flatnonzero(margins >= 0)
-    high = picks[margins[picks] >= np.median(margins[picks])] if len(picks) else picks
-    by_score = high[np.argsort(-margins[high], kind="stable")]
-    each = max(1, LOOKED_AT // len(table.names))
-    kept = [_evenly(by_score[table.which[by_score] == k], each) for k in np.unique(table.which[high])]
-    return _evenly(np.concatenate([np.empty(0, np.int64), *kept]), LOOKED_AT)
-
-
-def _evenly(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return at most `count` of the values, from the first to the last."""
-    return values[np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(np.int64)]
-
-
-def _some_labels(labels: Mapping[str, Picks]) -> dict[str, Picks]:
-    """Return at most COMPARED labelled particles, as evenly from all micrographs as there are."""
-    good = {name: picks.of_kind(Kind.PARTICLE) for name, picks in labels.items()}
-    each = max(1, COMPARED // max(1, len(good)))
-    return {name: picks[:each] for name, picks in list(good.items())[:COMPARED]}
+def _some_picks(table: _Candidates, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw some of the picks of some micrographs."""
+    picks = np.flatnonzero(table.margins >= 0)
+    names = rng.permutation(np.unique(table.which[picks]))[:MICROGRAPHS]
+    each = max(1, LOOKED_AT // max(1, len(names)))
+    some = [rng.permutation(picks[table.which[picks] == k])[:each] for k in names]
+    return np.concatenate([np.empty(0, np.int64), *some])
 
 
 def _boxes(source: Source, yx: NDArray[np.float32], diameter: float) -> list[NDArray[np.float32]]:
@@ -227,4 +212,4 @@ def _boxes(source: Source, yx: NDArray[np.float32], diameter: float) -> list[NDA
     micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
     size = max(8, round(diameter * BOX_PER_DIAMETER))
     corners = box_corners(yx, size)
-    return [features(cut_box(micrograph.pixels, corner, size, "mean")) for corner in corners]
+    return [cut_box(micrograph.pixels, corner, size, "mean") for corner in corners]
