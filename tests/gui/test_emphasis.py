@@ -61,6 +61,30 @@ def test_what_a_step_is_about_is_in_view_too(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: in_view(scroll, button) and in_view(scroll, number))
 
 
+def test_a_step_is_scrolled_to_again_where_a_dock_hides_it(qtbot: QtBot) -> None:
+    scroll, inside = QScrollArea(), QWidget()
+    qtbot.addWidget(scroll)
+    column = QVBoxLayout(inside)
+    top, save = QPushButton("top"), QPushButton("save")
+    for widget in (top, QWidget(), save):
+        column.addWidget(widget)
+    column.itemAt(1).widget().setFixedHeight(400)
+    scroll.setWidget(inside)
+    scroll.resize(200, 600)
+    scroll.show()
+    Emphasis(scroll, {"save": save}, {}).show("save")
+    qtbot.waitUntil(lambda: in_view(scroll, save))
+    scroll.resize(200, 560)  # a message below: she may be looking elsewhere
+    scroll.verticalScrollBar().setValue(0)
+    qtbot.wait(50)
+    scroll.resize(200, 250)  # the gallery below
+    qtbot.waitUntil(lambda: in_view(scroll, save))
+    scroll.verticalScrollBar().setValue(0)
+    scroll.resize(200, 210)
+    qtbot.wait(50)
+    assert in_view(scroll, top)
+
+
 def test_a_short_list_is_low_and_train_is_in_view(
     qtbot: QtBot, make_napari_viewer: Callable, folder: Path
 ) -> None:

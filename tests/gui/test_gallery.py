@@ -311,7 +311,7 @@ def is_framed(bench: Bench, row: int, colour: str) -> bool:
     """Whether a tile has a frame of that colour, as it is painted."""
     corner, wanted = bench.view.place(row).topLeft(), QColor(colour)
     found = bench.view.viewport().grab().toImage().pixelColor(corner.x() + 1, corner.y() + 30)
-    return all(abs(a - b) <= 2 for a, b in zip(found.getRgb(), wanted.getRgb(), strict=True))
+    return all(abs(a - b) <= 8 for a, b in zip(found.getRgb(), wanted.getRgb(), strict=True))
 
 
 def test_tiles_and_averages_are_inverted_with_the_picture(bench: Bench) -> None:

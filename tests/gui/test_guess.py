@@ -197,6 +197,7 @@ def test_it_may_be_saved_with_a_word_and_is_a_guess_again_when_the_folder_is_ope
     qtbot.waitUntil(lambda: dock.workspace.is_picked("mic_0"), timeout=20_000)
     assert found(dock, world) >= 0.8
     qtbot.waitUntil(lambda: dock.picks.guess.isVisibleTo(dock))
+    assert dock.training._loss == [], "how the package's model was made is no training of hers"
 
 
 def test_it_gives_way_to_suggestions_and_to_a_model_never_the_other_way_round(

@@ -90,6 +90,12 @@ def test_a_guess_is_to_be_corrected_and_then_trained_on(workspace: Workspace) ->
     assert "better" in (guide(workspace, None).guess or "")
 
 
+def test_a_model_that_is_on_its_way_is_told(workspace: Workspace) -> None:
+    advice = guide(workspace, None, awaited=True)
+    assert (advice.next_step, advice.emphasis) == ("The model of the session is being loaded …", None)
+    assert "Watch" in guide(workspace, "Training", awaited=True).next_step
+
+
 def test_a_guess_needs_diameter_and_pixel_size() -> None:
     workspace = Workspace()
     assert guide(workspace, None).guess == "Open micrographs first."

@@ -25,7 +25,7 @@ from napari_topaz.gui.mask_panel import MaskPanel
 from napari_topaz.gui.masking import Masking
 from napari_topaz.gui.session import session_of
 from napari_topaz.masks import Mask
-from napari_topaz.picks import Picks
+from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PreprocessSettings
 
 from .conftest import micrograph
@@ -100,7 +100,7 @@ def test_a_suggestion_is_added_and_taken_back(qtbot: QtBot, bench: Bench, monkey
     bench.press("suggest_all")  # of those that have none
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert asked == [(["a"], 40), (["b"], 40)]
-    assert bench.text() == "1 area hidden here, and 1 other micrograph with masks."
+    assert bench.text() == "1 area hidden here; 1 other micrograph has a mask."
     bench.workspace.undo()
     bench.workspace.undo()
     assert bench.book.all == {}
@@ -164,8 +164,14 @@ def test_drawing_begins_on_the_micrograph_that_is_shown(bench: Bench) -> None:
         bench.press(name)
         layer = bench.viewer.layers.selection.active
         assert (layer.name, str(layer.mode)) == ("masks", mode)
+        pressed = [one for one, button in bench.panel.buttons.items() if button.isChecked()]
+        assert pressed == [name]
+    bench.press("lasso")
+    assert bench.panel.buttons["lasso"].isChecked(), "once more: it still draws"
     layer.add_polygons([SQUARE])
     assert len(bench.book.of("a").polygons) == 1
+    bench.session.layers.label_next(Kind.PARTICLE)
+    assert not any(button.isChecked() for button in bench.panel.buttons.values())
 
 
 def test_a_dock_that_is_gone_is_left_alone(qtbot: QtBot, bench: Bench) -> None:

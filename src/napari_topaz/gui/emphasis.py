@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QPushButton, QScrollArea, QWidget
 
 from napari_topaz.gui.theme import EMPHASIS, REQUIRED
 
 #: Pixels round the button that are in view, too.
 MARGIN = 12
+#: Pixels by which the column must shrink at once for its step to be scrolled to again; messages are lower.
+MUCH = 100
 
 
 class Emphasis(QObject):
@@ -40,6 +42,8 @@ class Emphasis(QObject):
         self._soon = QTimer(self)  # rows that appear with a step are laid out by then
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._scroll_to)
+        self._height = scroll.viewport().height()
+        scroll.viewport().installEventFilter(self)
 
     def show(self, step: str | None) -> None:
         """Make a step visible; None where there is none. It is scrolled to once, when it is new."""
@@ -50,6 +54,14 @@ class Emphasis(QObject):
         if step != self._step:
             self._step = step
             self._soon.start(0)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Scroll to the step again where much of the column is hidden now: a dock was opened below."""
+        if event is not None and event.type() == QEvent.Type.Resize:
+            before, self._height = self._height, self._scroll.viewport().height()
+            if self._height < before - MUCH:
+                self._soon.start(0)
+        return False
 
     def _scroll_to(self) -> None:
         for widgets in (self._beside, self._buttons, self._numbers):

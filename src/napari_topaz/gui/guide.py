@@ -37,10 +37,10 @@ class Guide:
     guessed: bool
 
 
-def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> Guide:
+def guide(workspace: Workspace, running: str | None, *, live: bool = False, awaited: bool = False) -> Guide:
     """Look at the workspace and at what runs (None where nothing does) and give advice.
 
-    `live`: a model learns by itself behind whatever runs.
+    `live`: a model learns by itself behind whatever runs. `awaited`: that of the session is being read.
     """
     busy = f"{running} is running: press Stop first, or wait until it is done." if running else None
     no_files = _why_none(workspace)
@@ -51,6 +51,8 @@ def guide(workspace: Workspace, running: str | None, *, live: bool = False) -> G
     next_step, emphasis = _next_step(workspace, running)
     if live and emphasis == "train":
         next_step, emphasis = "Live learns from every click: correct what it gets wrong.", None
+    if awaited and not running:
+        next_step, emphasis = "The model of the session is being loaded …", None
     if not running and _shows_guess(workspace) and "guess" not in next_step:
         next_step = f"These picks are still a guess. {next_step}"
     no_suggestions = busy or no_files or _why_no_diameter(workspace)

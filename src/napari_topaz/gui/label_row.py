@@ -104,6 +104,13 @@ class LabelRow(QWidget):
             "Do again what was taken back (Ctrl+Shift+Z)." if forth else "There is nothing to do again."
         )
 
+    def show_kind(self, kind: Kind | None) -> None:
+        """Show what clicks make; None where they make no labels."""
+        self.kinds.setExclusive(False)
+        for button in self.kinds.buttons():
+            button.setChecked(kind is not None and self.kinds.id(button) == int(kind))
+        self.kinds.setExclusive(True)
+
     def colour(self, palette: Palette) -> None:
         """Frame the chosen kind in the colour of its labels."""
         for button in self.kinds.buttons():

@@ -16,6 +16,7 @@ from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.emphasis import Emphasis
 from napari_topaz.gui.expecting import Expecting
+from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.guess import Guess
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.help_most import HelpMost
@@ -271,9 +272,11 @@ class ParticlePicker(QWidget):
 
     def _show_session(self) -> None:
         self.micrographs.session_line.show_status(self.keeper.status)
+        self._look_again()
 
     def _show_history(self, model: Any) -> None:
-        self.training.show_history(model.card.history, model.card.best_epoch)
+        history = () if is_guess(model) else model.card.history  # the package's is not hers
+        self.training.show_history(history, model.card.best_epoch)
 
     # -- what can be done -------------------------------------------------------------------------
 
@@ -283,7 +286,8 @@ class ParticlePicker(QWidget):
     def _show_state(self) -> None:
         """Hint, buttons, histogram: everything that follows from the workspace."""
         workspace, name = self.workspace, self.workspace.current
-        advice = guide(workspace, self.job_bar.running, live=self.live.on)
+        awaited = self.keeper.awaited_model is not None
+        advice = guide(workspace, self.job_bar.running, live=self.live.on, awaited=awaited)
         self.hint.setText(advice.next_step)
         self.restore.setVisible(bool(self.layers.lost))
         self.training.enable(advice)
@@ -313,7 +317,7 @@ class ParticlePicker(QWidget):
             "save": self.picks.save_button,
         }
         numbers = {name: self.particle.number(name) for name in ("diameter", "pixel_size")}
-        beside = {"train": self.training.plot} | dict.fromkeys(("take", "pick", "save"), self.picks.number)
+        beside = {"train": self.training.plot} | dict.fromkeys(("take", "pick", "save"), self.picks.count)
         return Emphasis(scroll, buttons, numbers, beside)
 
     def _show_theme(self, event: Any = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from napari_topaz.gui.mask_book import MaskBook
 from napari_topaz.masks import Mask
@@ -39,7 +40,14 @@ class MaskLayer:
     layers : Layers
         Say which micrograph is drawn.
     book : MaskBook
+
+    Signals
+    -------
+    drawing_changed
+        Clicks draw masks from now on, in another way, or not any more.
     """
+
+    drawing_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, workspace: Workspace, layers: Layers, book: MaskBook) -> None:
         self._viewer_ref = weakref.ref(viewer)
@@ -49,6 +57,7 @@ class MaskLayer:
         self._drawn: str | None = None
         self._quiet = False
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.selection.events.active.connect(self._tell)
         book.changed.connect(self._on_changed)
 
     def draw(self) -> None:
@@ -93,13 +102,21 @@ class MaskLayer:
         self._masks.mode = mode
 
     @property
+    def mode(self) -> str | None:
+        """How clicks draw masks; None where they do not."""
+        viewer = self._viewer_ref()
+        if viewer is None or self._masks is None or viewer.layers.selection.active is not self._masks:
+            return None
+        mode = str(self._masks.mode)
+        return mode if mode.startswith("add") else None
+
+    @property
     def drawing(self) -> bool:
         """Whether clicks draw masks."""
-        viewer = self._viewer_ref()
-        if viewer is None or self._masks is None:
-            return False
-        draws = str(self._masks.mode).startswith("add")
-        return draws and viewer.layers.selection.active is self._masks
+        return self.mode is not None
+
+    def _tell(self, event: Any = None) -> None:
+        self.drawing_changed.emit()
 
     def _frame(self) -> list[NDArray[np.float32]]:
         """Four rectangles: all that is nearer to an edge than the margin."""
@@ -132,6 +149,7 @@ class MaskLayer:
         viewer.layers.selection.active = before
         if name == "masks":
             layer.events.data.connect(self._on_edited)
+            layer.events.mode.connect(self._tell)
         return layer
 
     def _place(self, layer: Shapes) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidge
 
 from napari_topaz.gui.fold import Fold
 from napari_topaz.gui.form import NumberBox
+from napari_topaz.gui.label_row import PRESSED
 
 TITLE = "Masks and edges"
 #: Name → what the button says, and what it does.
@@ -25,6 +26,8 @@ BUTTONS = {
     "load": ("Load …", "Take masks from a folder: NAME_mask.geojson, or .png, .tif, .mrc of other programs."),
     "save": ("Save …", "Write all masks into a folder, for --masks on the command line: NAME_mask.geojson."),
 }
+#: Buttons that stay pressed while clicks draw.
+DRAWS = ("draw", "lasso")
 
 
 class MaskPanel(Fold):
@@ -73,10 +76,18 @@ class MaskPanel(Fold):
             button.setEnabled(reason is None)
             button.setToolTip(reason or BUTTONS[name][1])
 
+    def show_drawing(self, how: str | None) -> None:
+        """Show which button says what clicks draw, if they do."""
+        for name in DRAWS:
+            self.buttons[name].setChecked(name == how)
+
     def _make_button(self, name: str) -> QPushButton:
         button = QPushButton(BUTTONS[name][0])
         button.setObjectName(f"mask_{name}")
         button.setToolTip(BUTTONS[name][1])
+        if name in DRAWS:
+            button.setCheckable(True)
+            button.setStyleSheet(PRESSED)
         press: Callable[..., None] = lambda *_: self.pressed.emit(name)  # noqa: E731
         button.clicked.connect(press)
         return button

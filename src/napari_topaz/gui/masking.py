@@ -53,6 +53,7 @@ class Masking(QObject):
         shown.connect(self._on_shown)
         links: list[tuple[Any, Callable[..., Any]]] = [
             (self._book.changed, self._look_again),
+            (session.mask_layer.drawing_changed, self._show_drawing),
             (self._workspace.current_changed, self._look_again),
             (self._workspace.labels_changed, self._look_again),
             (self._workspace.options_changed, self._on_options),
@@ -67,8 +68,13 @@ class Masking(QObject):
     def draw(self, how: str) -> None:
         """Let her draw on the micrograph that is shown."""
         self._session.mask_layer.begin(MODES[how])
+        self._show_drawing()  # the click alone has changed the button, too
         ends = "click corner by corner, a double click ends" if how == "draw" else "hold the mouse button"
         self._job_bar.say(f"Draw round what does not count: {ends}. + Particle goes back to labels.")
+
+    def _show_drawing(self) -> None:
+        mode = self._session.mask_layer.mode
+        self._panel.show_drawing(next((how for how, one in MODES.items() if one == mode), None))
 
     def clear(self) -> None:
         """Remove the mask of the micrograph that is shown."""
@@ -136,7 +142,8 @@ class Masking(QObject):
             return ""
         areas, others = len(self._book.of(name).polygons), len(self._book.all.keys() - {name})
         text = f"{_count(areas, 'area')} hidden here" if areas else "Nothing is hidden here"
-        more = f", and {_count(others, 'other micrograph')} with masks" if others else ""
+        have = "has a mask" if others == 1 else "have masks"
+        more = f"; {_count(others, 'other micrograph')} {have}" if others else ""
         labels = self._book.covered(name, self._workspace.labels(name))
         under = f" {_count(labels, 'label')} under the mask: not learnt from, but kept." if labels else ""
         return f"{text}{more}.{under}"

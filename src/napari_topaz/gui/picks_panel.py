@@ -115,7 +115,7 @@ class PicksPanel(QWidget):
         self.number.set_value(round(threshold, 2) if math.isfinite(threshold) else None)
         self.reset.setEnabled(chosen)
         right = "" if precision is None else f", about {precision:.0%} right"
-        self.count.setText("" if count is None else f"{count} particles{right}")
+        self.count.setText("" if count is None else f"{count} particles here{right}")
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""

@@ -51,6 +51,7 @@ class Seeing(QObject):
             (session.said, job_bar.say),
             (session.centre, self.centre),
             (session.card.toggled, self._show_card),
+            (session.mask_layer.drawing_changed, self._show_kind),
             (session.preferences.changed, self._show_palette),
             (session.card.changed, self.overlay.refresh),
             (session.layers.gestures.ruler_changed, self._show_ruler),
@@ -103,6 +104,10 @@ class Seeing(QObject):
 
     def _show_palette(self) -> None:
         self._row.colour(self._session.preferences.palette)
+
+    def _show_kind(self) -> None:
+        """While clicks draw masks they make no labels."""
+        self._row.show_kind(None if self._session.mask_layer.drawing else self._session.layers.kind)
 
     def _show_card(self, shown: bool) -> None:
         self._row.keys_button.setChecked(shown)
