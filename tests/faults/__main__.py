@@ -13,7 +13,18 @@ from tempfile import TemporaryDirectory
 
 from faults import changing, disks, killing, machine, window
 from faults.disks import LeftOutError
-from faults.programs import PICK, PROGRAMS, TABLE, TRAIN, Program, Scene, Tally, make_scene
+from faults.programs import (
+    HEATMAP,
+    PICK,
+    PREPROCESS,
+    PROGRAMS,
+    TABLE,
+    TRAIN,
+    Program,
+    Scene,
+    Tally,
+    make_scene,
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,11 @@ def _of(
 
 
 SAVED = "session"
+KILLED = "kill -9: half at random moments, half at random writes"
 FAULTS = [
-    *_of("kill -9: half at random moments, half at random writes; `--resume`", killing.killed, part=1),
-    Fault(SAVED, "kill -9: half at random moments, half at random writes; opened again", window.killed, 1),
+    *_of(f"{KILLED}; `--resume`", killing.killed, part=1),
+    Fault(SAVED, f"{KILLED}; opened again", window.killed, 1),
+    *_of(f"{KILLED}; `--resume`", killing.killed, (HEATMAP, PREPROCESS), 4),
     *_of("disk full: room for 0, 1, 2 … pages; room made, `--resume`", disks.full),
     Fault(SAVED, "disk full while it is saved; room made, or the window closed first", disks.session_full),
     *_of("folder read-only after a result; allowed again, `--resume`", disks.read_only),

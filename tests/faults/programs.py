@@ -58,6 +58,16 @@ TRAIN = Program(
     "t.partial.safetensors",
     1,
 )
+HEATMAP = Program(
+    "heatmap",
+    ("heatmap", *_PICK[1:-1], "--symmetries", "none", "--output", f"{WORK}/maps"),
+    "maps/*_heatmap.mrc",
+)
+PREPROCESS = Program(
+    "preprocess",
+    ("preprocess", "mics/*.mrc", *_NETWORK[:-2], "--normalise", "gmm-dataset", "--output", f"{WORK}/small"),
+    "small/mic_*.mrc",
+)
 PROGRAMS = (PICK, TABLE, TRAIN)
 
 
