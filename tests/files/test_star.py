@@ -219,6 +219,20 @@ def test_a_job_folder_of_relion_is_read_by_its_list(tmp_path: Path) -> None:
         (job / name).unlink()
 
 
+def test_a_job_of_relion_3_has_a_file_that_is_none_of_picks(tmp_path: Path) -> None:
+    """``coords_suffix_autopick.star`` holds a path alone; our own job folders have one, too."""
+    suffix = tmp_path / "coords_suffix_autopick.star"
+    suffix.write_text("CtfFind/job003/micrographs_ctf.star\n")
+    with pytest.raises(
+        FileError, match=r"only says how .* called; give those, such as .*/Movies/\*_autopick"
+    ):
+        read_picks(suffix)
+    (tmp_path / "a_autopick.star").write_text(LOOP + "1 2\n")
+    assert list(read_picks(tmp_path)) == ["a"]
+    write_picks(tmp_path, {"b": Picks([[1, 2]])})
+    assert list(read_picks(tmp_path)) == ["a", "b"]
+
+
 LOOP = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
 
 

@@ -20,7 +20,7 @@ from napari_topaz.files.errors import FileError
 from napari_topaz.files.micrographs import refuse_clashes
 from napari_topaz.files.names import usable_name
 from napari_topaz.files.pick_files import read_picks
-from napari_topaz.files.star import quoted, read_blocks, read_star, star_text
+from napari_topaz.files.star import SUFFIX_FILE, quoted, read_blocks, read_star, star_text
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 
@@ -48,7 +48,6 @@ _NUMBER, _LABEL = "rlnPipeLineNodeType", "rlnPipeLineNodeTypeLabel"
 _NAME, _GROUP = "rlnMicrographName", "rlnOpticsGroup"
 #: Å/px, the micrograph's own first: the "original" one is the movie's, which may have been binned.
 _SIZES = ("rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
-_SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
 _JOB = re.compile(r"job\d{3,}")
 
 
@@ -130,7 +129,7 @@ def read_coordinates(path: Path, files: Sequence[MicrographFile]) -> dict[str, P
     FileError
         Where nothing belongs to the micrographs, or a file is damaged.
     """
-    suffix = _SUFFIX_FILE.fullmatch(path.name)
+    suffix = SUFFIX_FILE.fullmatch(path.name)
     if suffix is None:
         return read_picks(path)
     text_of(path, "the coords_suffix file of a picking job")

@@ -14,6 +14,7 @@ micrographs and their files of coordinates (``NAME_autopick.star``), both relati
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ _LIST = ("rlnMicrographName", "rlnMicrographCoordinates")
 #: What such lists are called in a folder of RELION; the first one is written.
 LISTS = ("autopick.star", "manualpick.star")
 _WRITTEN_BY = "# Written by napari-topaz"
+#: RELION 3.1's file of a picking job: the name of its micrographs' STAR file, and in its own how theirs end.
+SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
 
 
 def read_star(path: Path) -> dict[str, Picks]:
@@ -50,6 +53,11 @@ def read_star(path: Path) -> dict[str, Picks]:
     FileError
         Where the file has no coordinates, or cells that are no numbers.
     """
+    if suffix := SUFFIX_FILE.fullmatch(path.name):
+        raise FileError(
+            f"{path} only says how the files of picks are called; give those, such as "
+            f"{path.parent}/Movies/*_{suffix[1]}.star."
+        )
     blocks = read_blocks(path)
     tables = [block for block in blocks.values() if isinstance(block, pd.DataFrame)]
     for table in tables:
@@ -109,9 +117,10 @@ def unlisted(files: Sequence[Path]) -> list[Path]:
     RELION's job folder has other STAR files, too (``job.star``): beside a list, only files called as
     those of a picker are taken for picks.
     """
+    files = [file for file in files if not SUFFIX_FILE.fullmatch(file.name)] or list(files)
     lists = [file for file in files if file.name in LISTS and _listed(file)]
     if not lists:
-        return list(files)
+        return files
     known = {found.resolve() for file in lists for found in _places(file)}
     return [
         file
