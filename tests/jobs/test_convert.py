@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from napari_topaz.events import JobError, Warned
-from napari_topaz.files import PICK_FORMATS, FileError, read_picks, write_picks
+from napari_topaz.files import PICK_FORMATS, FileError, read_picks, write_mrc, write_picks
 from napari_topaz.jobs.convert import Conversion, convert
+from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 from worlds import SHAPE, run
 
@@ -65,6 +66,16 @@ def test_picks_without_micrograph_are_left_out_with_a_warning(tmp_path, world) -
     text = (tmp_path / "out.star").read_text()
     assert str(world.files[0].path) in text
     assert "2.000000" in text, "the pixel size of the micrographs"
+
+
+def test_pixel_sizes_that_differ_are_not_said(tmp_path, world) -> None:
+    (path,) = write_picks(tmp_path / "in.csv", {"mic_0": Picks([[1, 1]]), "mic_1": Picks([[1, 1]])})
+    write_mrc(tmp_path / "mic_1.mrc", np.zeros(SHAPE, np.float32), 3)
+    both = files(world) | {"mic_1": MicrographFile(tmp_path / "mic_1.mrc")}
+    run(convert(path, tmp_path / "out.star", files=both, check=False))
+    assert "PixelSize" not in (tmp_path / "out.star").read_text()
+    run(convert(path, tmp_path / "out.star", Conversion(pixel_size=4), files=both, check=False))
+    assert "4.000000" in (tmp_path / "out.star").read_text()
 
 
 def many(world):

@@ -38,7 +38,7 @@ class Conversion:
     height : int or None
         Height of all micrographs in pixels, for `flip_y` without the micrographs themselves.
     pixel_size : float or None
-        Å/px, for STAR files; the first micrograph's header says it where not given.
+        Å/px, for STAR files; the micrographs' headers say it where not given, and all say the same.
     box_size : int or None
         In pixels, for box files.
     threshold : float or None
@@ -128,7 +128,8 @@ def convert(
     moved = {name: _moved(one, how, headers.get(name), name, boxes) for name, one in picks.items()}
     if files:
         yield from _looked_at(files, picks, moved, how, headers, boxes, check=check)
-    size = how.pixel_size or next((h.pixel_size for h in headers.values() if h.pixel_size), None)
+    sizes = {header.pixel_size for header in headers.values()}
+    size = how.pixel_size or (sizes.pop() if len(sizes) == 1 else None)
     guard(pick_targets(output, moved, output_format))
     for path in write_picks(
         output,
