@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-#: These import what only Unix has (limits of memory, alarms).
-collect_ignore = ["test_bad_input.py", "files/test_fuzz.py"] if sys.platform == "win32" else []
+#: These import what only Unix has (limits of memory, alarms, forks).
+collect_ignore = (
+    ["test_bad_input.py", "test_faults.py", "files/test_fuzz.py"] if sys.platform == "win32" else []
+)
 
 
 def pytest_configure() -> None:
@@ -24,3 +27,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder} (set NAPARI_TOPAZ_SHARED)")
     return folder
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line; returns its exit code and what it printed to stdout and stderr."""
+    from napari_topaz.cli import main
+
+    def call_(*words: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = main([str(word) for word in words])
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return call_

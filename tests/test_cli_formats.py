@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import starfile
 
-from napari_topaz.cli import main
 from napari_topaz.files import PICK_FORMATS, read_picks, write_picks
 from worlds import SHAPE, World, make_world
 
@@ -14,16 +13,6 @@ from worlds import SHAPE, World, make_world
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
     return make_world(tmp_path_factory.mktemp("world"), 3)
-
-
-@pytest.fixture
-def call(capfd):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return call_
 
 
 @pytest.fixture

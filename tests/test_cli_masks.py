@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_topaz.cli import main
 from napari_topaz.files import find_masks, read_picks
 from napari_topaz.masks import Mask
 from worlds import DIAMETER, SHAPE, World, make_world
@@ -22,16 +21,6 @@ pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
     return make_world(tmp_path_factory.mktemp("world"), count=3)
-
-
-@pytest.fixture
-def call(capfd):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return call_
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from napari_topaz.cli import main  # noqa: E402
 from napari_topaz.files import read_picks  # noqa: E402
 from napari_topaz.model.picker import PickerModel  # noqa: E402
 from worlds import World, make_world  # noqa: E402
@@ -41,17 +40,6 @@ def sav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "theirs.sav"
     torch.save(state, path)
     return path
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str]):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call_
 
 
 TRAIN = ("--particle-pixels", 16, "--epochs", 1, "--steps", 5, "--expected", 10, "--quiet", "--json")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_topaz.cli import main
 from napari_topaz.files import read_picks, write_picks
 from napari_topaz.picks import Picks
 from worlds import World, make_world
@@ -29,16 +28,6 @@ def picks(world, tmp_path) -> Path:
     found["mic_0"] = found["mic_0"] + Picks([[5, 5]], [-3.0])
     write_picks(tmp_path / "picks.star", found)
     return tmp_path / "picks.star"
-
-
-@pytest.fixture
-def call(capsys):
-    def call_(*words: object) -> tuple[int, str, str]:
-        code = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call_
 
 
 def test_evaluate_says_all_in_one_object(call, world, picks, tmp_path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from napari_topaz.cli import main
 from napari_topaz.events import JobError, Started
 from napari_topaz.training_set import Ticks
 from worlds import World, make_world
@@ -18,17 +17,6 @@ TINY = ("--diameter", 64, "--particle-pixels", 16, "--epochs", 1, "--steps", 3, 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return make_world(tmp_path_factory.mktemp("world"), 2)
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str]):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call_
 
 
 @pytest.mark.parametrize(

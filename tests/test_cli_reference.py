@@ -9,7 +9,6 @@ import mrcfile
 import numpy as np
 import pytest
 
-from napari_topaz.cli import main
 from napari_topaz.files import read_picks, write_picks
 from napari_topaz.jobs.evaluate import evaluate
 from worlds import DIAMETER, World, make_world
@@ -20,16 +19,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
     return make_world(tmp_path_factory.mktemp("world"), count=3)
-
-
-@pytest.fixture
-def call(capfd):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return call_
 
 
 @pytest.fixture

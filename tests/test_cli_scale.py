@@ -49,16 +49,6 @@ def whole(world, model, tmp_path_factory) -> Path:
     return output
 
 
-@pytest.fixture
-def call(capfd):
-    def call_(*words: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return call_
-
-
 def words(world: World, model: Path, output: Path) -> list[str]:
     given = ["pick", world.folder, "--model", model, "--output", output, "--symmetries", "eight"]
     return [str(word) for word in given]
