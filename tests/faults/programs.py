@@ -154,6 +154,13 @@ class Scene:
             wrong.append(str(error))
         return wrong
 
+    def is_whole(self, program: Program) -> bool:
+        """Whether all is there as it would be undisturbed, and nothing else."""
+        try:
+            return dict(contents(self.work)) == self.expected[program]
+        except (ValueError, FileError, OSError):
+            return False
+
     def _is_part(self, path: Path, program: Program) -> bool:
         """Whether a table has nothing but what it should have; where micrographs fail, it has fewer."""
         whole = self.folder / "whole.star"
@@ -168,13 +175,13 @@ class Scene:
     ) -> None:
         """Judge what a fault has left, go on, and judge that; `as_told`: it said that it has left another."""
         found = [*wrong, *([] if as_told else self.not_whole(program))]
-        if dict(contents(self.work)) == self.expected[program]:  # it was killed, or failed, after its end
+        if self.is_whole(program):  # it was killed, or failed, after its end
             tally.note(found)
             self.clean()
             return
         child = self.start(program, again)
         code = child.wait()
-        if code or dict(contents(self.work)) != self.expected[program]:
+        if code or not self.is_whole(program):
             found.append(f"{again} ended with {code}, other than undisturbed ({child.said.strip()[-160:]!r})")
         tally.note(found)
         self.clean()
