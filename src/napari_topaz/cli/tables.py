@@ -119,6 +119,8 @@ def info(
         try:
             entries += describe(file)
         except (FileError, OSError, ValueError) as error:
+            if len(files) == 1:
+                raise
             screen.failed[file] = str(error)
             screen.warn(str(error))
     return screen.result({"files": entries}, "\n".join(entry_line(e) for e in entries))
