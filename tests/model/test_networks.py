@@ -11,8 +11,14 @@ from napari_topaz import choices  # noqa: E402
 from napari_topaz.choices import ARCHITECTURES  # noqa: E402
 from napari_topaz.events import remarks  # noqa: E402
 from napari_topaz.model.devices import is_out_of_memory  # noqa: E402
-from napari_topaz.model.networks import build, deepem, deepem_kernels, receptive_field  # noqa: E402
-from napari_topaz.model.scoring import HALVED, SYMMETRIES, mean_output, score_image  # noqa: E402
+from napari_topaz.model.networks import (  # noqa: E402
+    Residual,
+    build,
+    deepem,
+    deepem_kernels,
+    receptive_field,
+)
+from napari_topaz.model.scoring import HALVED, SYMMETRIES, for_scoring, mean_output, score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings  # noqa: E402
 
 FIELDS = {
@@ -106,6 +112,21 @@ def test_scoring_keeps_the_network_training_and_takes_no_gradient() -> None:
     score_image(made, np.zeros((40, 50), "f4"))
     assert made.training
     assert all(torch.equal(before[k], v) for k, v in made.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_scoring_folds_batch_norms_into_a_copy(name: str) -> None:
+    made = network(name).train()
+    fast = for_scoring(made)
+    image = torch.randn(1, 1, made.field + 20, made.field + 8)
+    with torch.no_grad():
+        torch.testing.assert_close(fast(image), made.eval()(image), atol=1e-5, rtol=1e-4)
+    norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in one.modules()) for one in (made, fast)]
+    # Those behind the sum of a residual block stay.
+    assert norms[1] == sum(isinstance(m, Residual) for m in made.modules()) < norms[0]
+    assert not fast.training
+    shared = {p.data_ptr() for p in made.parameters()} & {p.data_ptr() for p in fast.parameters()}
+    assert not shared
 
 
 def test_a_full_device_is_met_with_smaller_bands(monkeypatch: pytest.MonkeyPatch) -> None:

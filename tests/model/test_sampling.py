@@ -258,3 +258,31 @@ def test_background_is_drawn_with_the_unlabelled_in_proportion() -> None:
     alone = sampling.Regions.from_images([replace(half, complete=True)], 3, 5, CPU)
     assert alone.has_unlabelled
     assert len(alone.unlabelled_pixels) == int((alone.classes == sampling.BACKGROUND).sum())
+
+
+@pytest.mark.parametrize(("outputs", "stride", "field"), [(3, 4, 9), (4, 2, 7), (1, 4, 5), (2, 1, 1)])
+def test_tiles_are_cut_along_lines_as_pixel_by_pixel(outputs: int, stride: int, field: int) -> None:
+    """Also where they reach over edges and corners, of images of different shapes."""
+    images = [labelled((50, 40), [(20, 17)]), labelled((23, 61), [(2, 2)], seed=1)]
+    regions = sampling.Regions.from_images(images, 3, 8, CPU)
+    turns = sampling.eight_symmetries(CPU)
+    places = [
+        (0, 0, 0),
+        (0, 49, 39),
+        (0, 20, 17),
+        (1, 1, 60),
+        (1, 22, 3),
+        (1, 10, 30),
+        (0, -7, 20),
+        (1, 11, 70),
+    ]
+    centres = torch.tensor(places, dtype=torch.float32).repeat_interleave(len(turns), 0)
+    every = turns.repeat(len(places), 1, 1)
+    tiles, classes = regions.cut(centres, every, outputs, stride, field)
+    size = stride * (outputs - 1) + field
+    for found, values, n, step in (
+        (tiles[:, 0], regions.pixels, size, 1),
+        (classes, regions.classes, outputs, stride),
+    ):
+        y, x = regions._turned(centres, every, n, step)
+        assert torch.equal(found, values[regions._index(centres[:, 0].long(), y, x)])

@@ -14,6 +14,7 @@ from napari_topaz.numerics.templates import (
     resample,
     rotate,
     rotational_average,
+    rotations,
 )
 
 
@@ -47,6 +48,14 @@ def test_a_quarter_turn_is_exact(size: int) -> None:
     turned = rotate(image, 90)
     assert np.unravel_index(turned.argmax(), turned.shape) == (c - 2, c - 9)
     np.testing.assert_allclose(rotate(bar(33), 90), np.rot90(bar(33)), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [4, 27, 61])
+def test_many_are_turned_as_one_by_one(size: int) -> None:
+    images = np.random.default_rng(size).normal(size=(3, size, size))
+    angles = np.array([0.0, 10.0, 45.0, 90.0, 200.0, -33.3])
+    expected = [[rotate(image, angle) for angle in angles] for image in images]
+    np.testing.assert_allclose(rotations(images, angles), expected, atol=1e-5)
 
 
 def test_turning_there_and_back_changes_little() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from napari_topaz.model.adamw import AdamW
+
 
 def state_of(
-    modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, generator: torch.Generator
+    modules: Mapping[str, nn.Module], optimiser: AdamW, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Return weights, moments and random numbers, on the CPU.
 
@@ -17,7 +19,7 @@ def state_of(
     ----------
     modules : mapping of str to Module
         What is trained, by the name that its tensors get as a prefix.
-    optimiser : Optimizer
+    optimiser : AdamW
         Its moments; learning rates are set before every step.
     generator : Generator
         What draws the minibatches.
@@ -32,7 +34,7 @@ def state_of(
 def restore_state(
     tensors: Mapping[str, Tensor],
     modules: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
+    optimiser: AdamW,
     generator: torch.Generator,
 ) -> None:
     """Go back to a state of :func:`state_of`, in place.
@@ -52,8 +54,7 @@ def restore_state(
         if value.shape == parameter.shape:  # in the same order in memory: sums are rounded alike
             value = torch.empty_like(parameter, device="cpu").copy_(value)
         moments.setdefault(int(number), {})[name] = value.clone()
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    optimiser.load_state_dict({"state": moments})
     generator.set_state(tensors["generator"])
 
 

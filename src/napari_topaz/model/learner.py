@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_topaz.model.adamw import AdamW
 from napari_topaz.model.networks import Classifier
 from napari_topaz.model.sampling import Regions
 from napari_topaz.model.training import Loss, drawing_of
@@ -29,7 +30,7 @@ class Learner:
         self._settings = settings.model_copy(update={"autoencoder": 0.0})
         self._draw = drawing_of(self._settings)
         self._generator = torch.Generator(next(network.parameters()).device).manual_seed(settings.seed)
-        self._optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
+        self._optimiser = AdamW(network.parameters(), weight_decay=settings.weight_decay)
         self._regions: Regions | None = None
 
     def learn_from(self, regions: Regions, prior: float) -> None:
@@ -51,7 +52,7 @@ class Learner:
             group["lr"] = rate
         self._network.train()
         loss = self._loss(self._draw(self._regions, self._network, self._generator), self._generator)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         return loss.detach()

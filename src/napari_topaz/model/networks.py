@@ -8,6 +8,9 @@ Bepler et al. 2019; `deepem` of Zhu, Ouyang & Mao 2017; `small` is this package'
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -79,11 +82,11 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, before, h, w) → (b, after, (h − 2·crop − 1)//stride + 1, …)."""
-        hidden = torch.relu(self.first_norm(self.first(x)))
+        hidden = torch.relu_(self.first_norm(self.first(x)))
         kept = x[:, :, self.crop : -self.crop, self.crop : -self.crop]
         # The slice is whole here, so that a strided convolution and plain subsampling agree.
         kept = self.project(kept) if self.project else kept[:, :, :: self.stride, :: self.stride]
-        return torch.relu(self.second_norm(self.second(hidden) + kept))
+        return torch.relu_(self.second_norm(self.second(hidden) + kept))
 
 
 def receptive_field(layers: nn.Module) -> tuple[int, int]:
@@ -106,6 +109,11 @@ def receptive_field(layers: nn.Module) -> tuple[int, int]:
     return field, stride
 
 
+#: In place: nothing else needs what it is applied to, and every map of a minibatch less is memory that the
+#: system need not hand out anew at every step.
+_relu = partial(nn.ReLU, inplace=True)
+
+
 def _conv(
     before: int,
     after: int,
@@ -113,7 +121,7 @@ def _conv(
     stride: int = 1,
     *,
     norm: bool = True,
-    act: type[nn.Module] = nn.ReLU,
+    act: Callable[[], nn.Module] = _relu,
 ) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(before, after, kernel, stride=stride, bias=not norm),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_topaz.model.adamw import AdamW
 from napari_topaz.model.interruption import restore_state, state_of
 from napari_topaz.model.networks import Classifier
 from napari_topaz.model.objectives import cvir
@@ -33,7 +34,7 @@ class Pretraining:
         self.done = 0
         self.device = next(network.parameters()).device
         self._generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self._optimiser = torch.optim.AdamW(
+        self._optimiser = AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self._course = TrainSettings(learning_rate=settings.learning_rate)
@@ -53,7 +54,7 @@ class Pretraining:
         batch = draw_tiles(regions, self.network, self._generator)
         images = self._shaken(batch.images).contiguous(memory_format=torch.channels_last)
         loss = cvir(self.network(images).flatten(), batch.classes.flatten(), 0.0)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.done += 1

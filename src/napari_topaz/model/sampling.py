@@ -249,11 +249,28 @@ class Regions:
             Class of the region of each output.
         """
         size = stride * (outputs - 1) + field
+        if not smooth:
+            tiles = self.pixels[self._straight(centres, turns, size, 1)]
+            return tiles[:, None], self.classes[self._straight(centres, turns, outputs, stride)]
         image = centres[:, 0].long()
-        y, x = self._turned(centres, turns, size, 1)
-        tiles = self._bilinear(image, y, x) if smooth else self.pixels[self._index(image, y, x)]
+        tiles = self._bilinear(image, *self._turned(centres, turns, size, 1))
         y, x = self._turned(centres, turns, outputs, stride)
         return tiles[:, None], self.classes[self._index(image, y, x)]
+
+    def _straight(self, centres: Tensor, turns: Tensor, n: int, step: int) -> Tensor:
+        """Compute flat indices of an n × n grid round each centre in one of the eight symmetries, (b, n, n).
+
+        Each coordinate then follows one axis of the grid, so that it is reflected along a line, not in the
+        whole grid: drawing a minibatch takes a quarter of the time.
+        """
+        image = centres[:, 0].long()
+        along = (torch.arange(n, device=centres.device) - (n - 1) / 2) * step
+        sizes = torch.stack([self.heights[image], self.widths[image]], 1)[:, :, None, None]
+        # Of every tile: y and x along the grid's first and second axis, shape (b, 2, 2, n).
+        yx = _reflect((turns[..., None] * along + centres[:, 1:, None, None]).round().long(), sizes)
+        strides = torch.stack([self.widths[image], torch.ones_like(image)], 1)[:, :, None, None]
+        first, second = (yx * strides * (turns != 0)[..., None]).sum(1).unbind(1)
+        return (self.offsets[image, None] + first)[:, :, None] + second[:, None, :]
 
     def _turned(self, centres: Tensor, turns: Tensor, n: int, step: int) -> tuple[Tensor, Tensor]:
         """Compute y and x of an n × n grid round each centre, turned; both of shape (b, n, n)."""

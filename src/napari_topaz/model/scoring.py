@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from itertools import pairwise
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_topaz.events import remark
 from napari_topaz.model.devices import is_out_of_memory
-from napari_topaz.model.networks import Classifier
+from napari_topaz.model.networks import Classifier, Residual
 
 #: Input pixels of one pass; the activations take about 400 bytes a pixel.
 PIXELS_AT_ONCE = 2**21
@@ -33,7 +37,7 @@ def score_image(
     Parameters
     ----------
     network : Classifier
-        Scores on the device that it lies on; its mode (training or not) is kept.
+        Scores on the device that it lies on, as it does when it is not being trained; it stays as it is.
     image : ndarray of float32, shape (height, width)
         Preprocessed. It is continued by reflection, so that every pixel can be a centre.
     symmetries : str
@@ -66,19 +70,41 @@ def _scored(
     device = next(network.parameters()).device
     rows, columns = ((n - 1) // network.stride + 1 for n in image.shape)
     padded = torch.from_numpy(_padded(image, network.field, network.stride)).to(device)
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            parts = []
-            for turn in range(turns):
-                turned = torch.rot90(padded.flip(1) if turn >= 4 else padded, turn % 4)
-                logits = torch.rot90(_strided(network, turned.contiguous(), pixels_at_once), -(turn % 4))
-                parts.append(logits.flip(1) if turn >= 4 else logits)
-            mean = mean_output(parts) if network.averages_outputs else sum(parts[1:], parts[0]) / turns
-    finally:
-        network.train(was_training)
+    with torch.no_grad():
+        fast = for_scoring(network)
+        parts = []
+        for turn in range(turns):
+            turned = torch.rot90(padded.flip(1) if turn >= 4 else padded, turn % 4)
+            logits = torch.rot90(_strided(fast, turned.contiguous(), pixels_at_once), -(turn % 4))
+            parts.append(logits.flip(1) if turn >= 4 else logits)
+        mean = mean_output(parts) if network.averages_outputs else sum(parts[1:], parts[0]) / turns
     return mean[:rows, :columns].float().cpu().numpy()
+
+
+def for_scoring(network: Classifier) -> Classifier:
+    """Return a copy that scores the same, to rounding, in half the time; the network stays as it is.
+
+    Batch norms are put into the convolutions before them, and on a CPU channels come last.
+    """
+    fast = deepcopy(network).eval()
+    for module in list(fast.modules()):
+        if isinstance(module, Residual):
+            _fold(module, "first", "first_norm")
+        elif isinstance(module, nn.Sequential):
+            names = list(module._modules)
+            for conv, norm in pairwise(names):
+                _fold(module, conv, norm)
+    if next(fast.parameters()).device.type == "cpu":
+        fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fast
+
+
+def _fold(module: nn.Module, first: str, second: str) -> None:
+    """Put the batch norm of one name into the convolution of the other, if that is what they are."""
+    conv, norm = module.get_submodule(first), module.get_submodule(second)
+    if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        setattr(module, first, fuse_conv_bn_eval(conv, norm))
+        setattr(module, second, nn.Identity())
 
 
 def mean_output(logits: list[Tensor]) -> Tensor:

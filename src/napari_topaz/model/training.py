@@ -10,6 +10,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
+from napari_topaz.model.adamw import AdamW
 from napari_topaz.model.autoencoder import decoder, reconstruction_loss
 from napari_topaz.model.interruption import restore_state, state_of
 from napari_topaz.model.networks import Classifier
@@ -228,7 +229,7 @@ class Steps(Iterator[Tensor]):
         self.taken = 0
 
     @cached_property
-    def _tools(self) -> tuple[Loss, torch.optim.Optimizer, torch.Generator]:
+    def _tools(self) -> tuple[Loss, AdamW, torch.Generator]:
         # Else cuDNN takes convolutions whose sums differ from run to run: one seed would give many models.
         torch.backends.cudnn.deterministic = True
         network, settings = self._network, self._settings
@@ -238,7 +239,7 @@ class Steps(Iterator[Tensor]):
             loss_of = Loss(network, settings, self._prior, len(self._regions.positives))
         trained = [*network.parameters(), *loss_of.parameters()]
         rate, decay = settings.learning_rate, settings.weight_decay
-        optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
+        optimiser = AdamW(trained, lr=rate, weight_decay=decay)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return loss_of, optimiser, generator
 
@@ -248,7 +249,7 @@ class Steps(Iterator[Tensor]):
             group["lr"] = learning_rate(self._settings, self._progress(self.taken), self.taken)
         self._network.train()
         loss = loss_of(self._draw(self._regions, self._network, generator), generator)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         self.taken += 1

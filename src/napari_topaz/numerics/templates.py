@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, spline_filter1d
+from scipy.sparse import csr_array
 
+#: Pixels by which an image is continued before a spline is put through it, as scipy does.
+AROUND = 12
 #: Lobes of the windowed sinc that resamples.
 LOBES = 3
 #: Rounds of alignment, and the angles tried in each.
@@ -35,11 +38,63 @@ def rotate(image: NDArray[np.floating], angle: float) -> NDArray[np.float32]:
     Shape (size, size), which is kept. Cubic interpolation; what comes from beyond the edge is the nearest
     pixel.
     """
-    turn = math.radians(angle)
-    y, x = (c - image.shape[0] // 2 for c in np.mgrid[: image.shape[0], : image.shape[1]])
-    cosine, sine = math.cos(turn), math.sin(turn)
-    source = np.stack([cosine * y + sine * x, cosine * x - sine * y]) + image.shape[0] // 2
+    source = _sources(image.shape[0], angle)
     return np.asarray(map_coordinates(image.astype(np.float32), source, order=3, mode="nearest"))
+
+
+def _sources(size: int, angle: float) -> NDArray[np.float64]:
+    """Where the pixels (y, x) of a turned image come from, shape (2, size, size)."""
+    turn = math.radians(angle)
+    y, x = (c - size // 2 for c in np.mgrid[:size, :size])
+    cosine, sine = math.cos(turn), math.sin(turn)
+    return np.stack([cosine * y + sine * x, cosine * x - sine * y]) + size // 2
+
+
+def rotations(images: NDArray[np.floating], angles: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Turn many square images by many angles, as :func:`rotate` turns one by one.
+
+    A cubic spline's coefficients are found once for an image, and an angle is one sparse matrix for all.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, size, size)
+    angles : ndarray of shape (k,)
+        Degrees.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, k, size, size)
+    """
+    n, size = images.shape[:2]
+    wide: NDArray[np.floating] = np.pad(
+        np.asarray(images, np.float32), ((0, 0), (AROUND, AROUND), (AROUND, AROUND)), mode="edge"
+    )
+    for axis in (1, 2):
+        wide = spline_filter1d(wide, 3, axis, np.float64, "nearest")
+    coefficients = wide.reshape(n, -1).T.astype(np.float32)
+    found = np.empty((n, len(angles), size * size), np.float32)
+    for k, angle in enumerate(angles):
+        found[:, k] = (_turning(size, angle) @ coefficients).T
+    return found.reshape(n, len(angles), size, size)
+
+
+def _turning(size: int, angle: float) -> csr_array:
+    """From spline coefficients, `AROUND` pixels wider on each side, to the pixels of the turned image."""
+    places = _sources(size, angle).reshape(2, -1) + AROUND
+    width = size + 2 * AROUND
+    low = np.floor(places).astype(int)
+    weights, taps = _spline_weights(places - low), np.arange(-1, 3)
+    y, x = np.clip(low[:, :, None] + taps, 0, width - 1)
+    columns = (y[:, :, None] * width + x[:, None, :]).ravel()
+    values = (weights[0][:, :, None] * weights[1][:, None, :]).ravel().astype(np.float32)
+    rows = np.repeat(np.arange(size * size), len(taps) ** 2)
+    return csr_array((values, (rows, columns)), (size * size, width**2))
+
+
+def _spline_weights(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the four nearest coefficients of a cubic B-spline, `t` beyond the second, shape (…, 4)."""
+    outer, inner = (1 - t) ** 3 / 6, 2 / 3 - t**2 * (2 - t) / 2
+    return np.stack([outer, inner, 1 - outer - inner - t**3 / 6, t**3 / 6], axis=-1)
 
 
 def rotational_average(image: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -114,7 +169,7 @@ def aligned_averages(boxes: NDArray[np.floating], count: int, radius: float) -> 
     """
     if count == 0:
         return rotational_average(boxes.mean(axis=0))[None]
-    turned = np.array([[rotate(b, a) for a in np.arange(ANGLES) * 360 / ANGLES] for b in boxes])
+    turned = rotations(boxes, np.arange(ANGLES) * 360 / ANGLES)
     inside = disc_mask(boxes.shape[1], radius)
     pixels = _unit(turned[:, :, inside])
     centres = _first_centres(pixels, min(count, len(boxes)))
