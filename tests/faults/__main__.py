@@ -116,16 +116,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--only", nargs="+", default=[], help="rows that hold one of these texts")
     given = parser.parse_args(words)
     chosen = [f for f in FAULTS if not given.only or any(text in f"{f.to}: {f.what}" for text in given.only)]
-    clock, rows = time.monotonic(), []
+    clock, any_lost = time.monotonic(), False
+    print(HEAD, flush=True)
     with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as place:
         Path(place).chmod(0o777)
         scene = make_scene(Path(place))
-        rows = [attempt(fault, scene, given.kills) for fault in chosen]
-    print(HEAD)
-    for row, _ in rows:
-        print(row)
+        for fault in chosen:  # each row is printed as it comes
+            row, lost = attempt(fault, scene, given.kills)
+            print(row, flush=True)
+            any_lost = any_lost or lost
     print(f"\n{time.monotonic() - clock:.0f} s", file=sys.stderr)
-    return int(any(lost for _, lost in rows))
+    return int(any_lost)
 
 
 if __name__ == "__main__":
