@@ -80,6 +80,21 @@ def test_archives_are_listed_alike(tmp_path: Path) -> None:
     assert package.contents(tmp_path / "a.tar.gz") == ["LICENSE"]
 
 
+def test_the_description_can_be_read_elsewhere(tmp_path: Path) -> None:
+    text = "![a](docs/images/a.png) [b](docs/b.md#c) [L](LICENSE) [d](https://e.f) [g](#h)"
+    there = package.with_absolute_links(text)
+    assert there == (
+        f"![a]({package.FILES}docs/images/a.png) [b]({package.PAGES}docs/b.md#c) [L]({package.PAGES}LICENSE) "
+        "[d](https://e.f) [g](#h)"
+    )
+    for content, wrong in ((text, 3), (there, 0)):
+        with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+            wheel.writestr("napari_topaz-1.0.dist-info/METADATA", content)
+        assert len(package.relative_links(tmp_path / "a.whl")) == wrong
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert package.FILES in package.with_absolute_links(readme)
+
+
 def test_versions_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
