@@ -98,7 +98,11 @@ def _put_on(
         layer.size = sizes
     if not np.array_equal(layer.border_color, colours):
         layer.border_color = colours
-    if [str(symbol) for symbol in layer.symbol] != symbols:
+    now = layer.symbol.tolist()
+    names = {
+        id(symbol): str(symbol) for symbol in {id(one): one for one in now}.values()
+    }  # of thousands, two
+    if [names[id(symbol)] for symbol in now] != symbols:
         layer.symbol = symbols
 
 

@@ -27,6 +27,7 @@ from napari_topaz.gui.looks import (
     Palette,
     heat_limits,
     heat_map_layer,
+    heat_range,
     image_layer,
     points_layer,
     show_picture,
@@ -219,16 +220,14 @@ class Layers:
         else:
             self._heat.data = self._score_map.logits
             self._place(self._heat, self._score_map.step_yx)
+            self._heat.contrast_limits_range = heat_range(self._score_map.logits)
             self._tone_heat_map()
 
     def _tone_heat_map(self) -> None:
         """Put the middle of the colours at the threshold: what shines becomes a pick."""
         if self._heat is None or self._score_map is None:
             return
-        low, high = heat_limits(self._score_map.logits, self._workspace.threshold)
-        margin = (high - low) / 2
-        self._heat.contrast_limits_range = (low - margin, high + margin)
-        self._heat.contrast_limits = (low, high)
+        self._heat.contrast_limits = heat_limits(self._score_map.logits, self._workspace.threshold)
 
     @property
     def diameter(self) -> float:

@@ -106,6 +106,12 @@ def heat_limits(logits: NDArray[np.float32], threshold: float) -> tuple[float, f
     return middle - spread, middle + spread
 
 
+def heat_range(logits: NDArray[np.float32]) -> tuple[float, float]:
+    """Return between which scores the colours of a heat map can be moved."""
+    spread = 2 * max(float(logits.std()) * HEAT_RANGE, 1e-3)
+    return float(logits.min()) - spread, float(logits.max()) + spread
+
+
 def score_colours(scores: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
     """Return the colours (n, 4) of scores; `limits` have the first and the last of :data:`SCORE_COLOURS`."""
     low, high = limits
