@@ -96,6 +96,15 @@ def test_a_micrograph_is_visited_once() -> None:
     assert sum(a != b for a, b in pairwise(names)) == 1
 
 
+def test_all_picks_are_looked_at_and_no_other_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        queries, "oddities", lambda boxes, grey, groups: seen.append(groups) or boxes[:, 0, 0]
+    )
+    drained(World().ask())
+    assert np.bincount(seen[0]).tolist() == [20, 20]
+
+
 def test_of_many_picks_on_many_micrographs_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "LOOKED_AT", 12)
     monkeypatch.setattr(queries, "MICROGRAPHS", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.training import (  # noqa: E402
     BOXES,
+    TILES,
     as_labels,
     draw_boxes,
     draw_patches,
@@ -286,3 +288,25 @@ def test_tiles_are_cut_along_lines_as_pixel_by_pixel(outputs: int, stride: int, 
     ):
         y, x = regions._turned(centres, every, n, step)
         assert torch.equal(found, values[regions._index(centres[:, 0].long(), y, x)])
+
+
+@pytest.mark.parametrize(("negatives", "share"), [(1, 0.2), (4, 0.5), (16, 0.5)])
+def test_every_label_has_its_tiles_and_negatives_no_more_than_half(negatives: int, share: float) -> None:
+    places = [(10 + k, 10) for k in range(negatives)]
+    image = labelled((60, 90), [(30, 60 + k) for k in range(4)], places)
+    regions = sampling.Regions.from_images([image], 1, 1, CPU)
+    centres = regions.random_either(4000, 0, torch.Generator().manual_seed(0), 0.5)
+    at_negative = centres[:, 2] == 10
+    assert abs(float(at_negative.float().mean()) - share) < 0.03
+    assert len(centres[at_negative].unique(dim=0)) == negatives
+    assert len(centres[~at_negative].unique(dim=0)) == 4
+
+
+def test_a_single_negative_is_not_in_every_step() -> None:
+    image = labelled((200, 200), [(150, 20 + 20 * k) for k in range(9)], [(10, 100)])
+    regions = sampling.Regions.from_images([image], 1, 1, CPU)
+    network = SimpleNamespace(stride=1, field=1)
+    generator = torch.Generator().manual_seed(0)
+    batches = [draw_tiles(regions, network, generator).classes for _ in range(50)]
+    seen = [int((b[TILES // 2 :] == sampling.NEGATIVE).flatten(1).any(1).sum()) for b in batches]
+    assert 10 < seen.count(0) < 40  # of eight tiles 0.8 on average: none in 43 % of the steps

@@ -92,6 +92,14 @@ def odd(images: list[np.ndarray], groups=None) -> np.ndarray:
     return oddities(small, np.stack([levels(i, 24) for i in images]), groups)
 
 
+def test_levels_are_those_without_noise() -> None:
+    noise = np.random.default_rng(0).normal(5, 1, (96, 96)).astype(np.float32)
+    std, smooth, low, high, mean = levels(noise, 48)
+    assert (std, mean) == (pytest.approx(1, abs=0.02), pytest.approx(5, abs=0.02))
+    assert smooth < 0.1
+    assert 4.6 < low < mean < high < 5.4
+
+
 @pytest.mark.parametrize(
     "stranger", [disc(22, 99), disc(3, 99, depth=40), disc(12, 99, depth=-2)], ids=["large", "gold", "bright"]
 )

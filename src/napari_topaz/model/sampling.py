@@ -177,6 +177,17 @@ class Regions:
         shift = (torch.rand((n, 2), generator=generator, device=device) * 2 - 1) * jitter
         return torch.cat([rows[:, :1], (rows[:, 1:] + shift).round()], 1)
 
+    def random_either(self, n: int, jitter: float, generator: torch.Generator, most: float) -> Tensor:
+        """Draw n centres round labels, particles or not, each label alike; `most`: largest part of negatives.
+
+        Each is drawn by itself, so that the numbers of either kind vary; shape (n, 3).
+        """
+        share = min(most, len(self.negatives) / (len(self.negatives) + len(self.positives)))
+        chance = torch.rand((n, 1), generator=generator, device=self.pixels.device)
+        positive = self.random_labels(n, jitter, generator, "positives")
+        negative = self.random_labels(n, jitter, generator, "negatives")
+        return torch.where(chance < share, negative, positive)
+
     def random_anywhere(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n centres (image, y, x), every pixel of every image alike; shape (n, 3)."""
         flat = torch.randint(len(self.pixels), (n,), generator=generator, device=self.pixels.device)

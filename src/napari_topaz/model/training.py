@@ -26,6 +26,8 @@ from napari_topaz.settings import TrainSettings
 
 #: A minibatch of tiles: so many tiles of so many × so many outputs, half of them round labels.
 TILES, TILE_OUTPUTS = 16, 16
+#: Of those round labels, no more than this part lies round labelled negatives.
+MOST_NEGATIVE = 0.5
 #: A minibatch of patches (Bepler et al. 2018).
 POSITIVE_PATCHES, UNLABELLED_PATCHES = 16, 240
 #: Patches at labelled negatives, beside those, where there are any.
@@ -60,14 +62,18 @@ def uses_tiles(settings: TrainSettings) -> bool:
 def draw_tiles(
     regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
 ) -> Minibatch:
-    """Draw tiles, half of them round random labels and half anywhere, in four or eight symmetries."""
+    """Draw tiles, half of them round random labels and half anywhere, in four or eight symmetries.
+
+    Every label has the same chance, particle or not: were a fixed part of the tiles round the negatives, the
+    surroundings of one or two of them would be seen in every step.
+    """
     jitter = network.stride * (TILE_OUTPUTS - 1) / 2
     half = TILES // 2
     centres = [regions.random_anywhere(TILES - half, generator)]
-    n_negative = half // 2 if len(regions.negatives) else 0
-    centres.append(regions.random_labels(half - n_negative, jitter, generator, "positives"))
-    if n_negative:
-        centres.append(regions.random_labels(n_negative, jitter, generator, "negatives"))
+    if len(regions.negatives):
+        centres.append(regions.random_either(half, jitter, generator, MOST_NEGATIVE))
+    else:
+        centres.append(regions.random_labels(half, jitter, generator, "positives"))
     turns = eight_symmetries(generator.device)
     chosen = turns[torch.randint(8 if mirror else 4, (TILES,), generator=generator, device=generator.device)]
     drawn = regions.cut(torch.cat(centres), chosen, TILE_OUTPUTS, network.stride, network.field)
