@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -118,11 +119,10 @@ def _kill_a_worker(program: subprocess.Popen[str], part: float, out: Path) -> bo
     import psutil
 
     while program.poll() is None:
-        found = [
-            one
-            for one in psutil.Process(program.pid).children(recursive=True)
-            if "spawn_main" in " ".join(one.cmdline())
-        ]
+        found = []
+        with suppress(psutil.Error):  # some end meanwhile
+            children = psutil.Process(program.pid).children(recursive=True)
+            found = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
         if found and list(out.glob("*_autopick.star")):
             found[int(part * len(found))].kill()
             return True

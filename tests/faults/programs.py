@@ -156,10 +156,17 @@ class Scene:
 
     def is_whole(self, program: Program) -> bool:
         """Whether all is there as it would be undisturbed, and nothing else."""
+        return not self.others(program)
+
+    def others(self, program: Program) -> list[str]:
+        """Return which files are missing, too many, or other than undisturbed."""
+        expected = self.expected[program]
         try:
-            return dict(contents(self.work)) == self.expected[program]
-        except (ValueError, FileError, OSError):
-            return False
+            found = dict(contents(self.work))
+        except (ValueError, FileError, OSError) as error:
+            return [str(error)]
+        names = sorted({*found, *expected})
+        return [name for name in names if name not in found or found[name] != expected.get(name)]
 
     def _is_part(self, path: Path, program: Program) -> bool:
         """Whether a table has nothing but what it should have; where micrographs fail, it has fewer."""
@@ -182,7 +189,10 @@ class Scene:
         child = self.start(program, again)
         code = child.wait()
         if code or not self.is_whole(program):
-            found.append(f"{again} ended with {code}, other than undisturbed ({child.said.strip()[-160:]!r})")
+            others = ", ".join(self.others(program))
+            found.append(
+                f"{again} ended with {code}; other than undisturbed: {others} ({child.said[-160:]!r})"
+            )
         tally.note(found)
         self.clean()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import starfile
 
-from napari_topaz.files import FileError, read_picks, write_picks
+from napari_topaz.files import FileError, read_picks, write_list, write_picks
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 
@@ -280,3 +280,20 @@ def test_binary_and_missing(tmp_path: Path) -> None:
         read_picks(tmp_path / "p.star")
     with pytest.raises(FileError, match=r"q\.star does not exist"):
         read_picks(tmp_path / "q.star")
+
+
+def test_a_list_that_is_written_in_two_goes_is_that_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "a", "b", "c"):
+        write_picks("out", {name: Picks([[1, 2]])}, format="star", listed=False)
+    at_once, twice = [], []
+    for goes, found in ((["abc"], at_once), (["ac", "abc"], twice)):
+        Path("out/autopick.star").unlink(missing_ok=True)
+        write_list(Path("out"), ["old"])
+        for names in goes:
+            write_list(Path("out"), list(names))
+        found.append(Path("out/autopick.star").read_bytes())
+    assert at_once == twice
+    assert at_once[0].index(b"old") < at_once[0].index(b"a_autopick")

@@ -95,7 +95,7 @@ def write_star_list(path: Path, files: Mapping[str, Path], options: WriteOptions
     """Write the list of an AutoPick job, ``autopick.star``, for RELION's *Extract* to take.
 
     What an earlier list names is kept, where the file is still there and the micrograph is not among
-    these.
+    these. These stay together, in their order: a list that is written in two goes is that of one.
 
     Parameters
     ----------
@@ -104,9 +104,14 @@ def write_star_list(path: Path, files: Mapping[str, Path], options: WriteOptions
     files : mapping of str to Path
         Files of coordinates by micrograph name.
     """
-    listed = {micrograph_name(name): (name, entry) for name, entry in _listed(path) if Path(entry).is_file()}
-    for name, file in files.items():
-        listed[name] = (options.star_name(name), project_path(file))
+    new = {name: (options.star_name(name), project_path(file)) for name, file in files.items()}
+    listed: dict[str, tuple[str, str]] = {}
+    for row in _listed(path):
+        if (name := micrograph_name(row[0])) in new:
+            listed |= new
+        elif Path(row[1]).is_file():
+            listed[name] = row
+    listed |= new
     rows = [[quoted(cell) for cell in row] for row in listed.values()]
     write_text(path, star_text({"coordinate_files": pd.DataFrame(rows, columns=list(_LIST))}))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,13 +204,12 @@ def open_output(destination: Destination, *, resume: bool = False) -> FolderOutp
 
 def check_writable(path: str | Path) -> None:
     """Raise FileError where `path` could not be written: before the work, not after it."""
-    probe = Path(path).with_name(f"{Path(path).name}.probe")
-    try:
-        with replace_file(probe):
-            pass
-    except FileError as error:
-        raise FileError(str(error).replace(str(probe), str(path))) from error
-    probe.unlink()
+    with suppress(_ProbedError), replace_file(path):
+        raise _ProbedError  # so that nothing is replaced, nor left where the process is killed
+
+
+class _ProbedError(Exception):
+    """A file could be written."""
 
 
 def _line(name: str, picks: Picks) -> str:
