@@ -19,7 +19,6 @@ import numpy as np
 from napari_topaz.events import Job, Saved
 from napari_topaz.files import (
     PICK_FORMATS,
-    FileError,
     pick_targets,
     read_picks,
     replace_file,
