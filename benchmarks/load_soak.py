@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from typing import Any
 import napari
 import numpy as np
 from gallery_speed import pump
-from qtpy.QtCore import QObject
+from psygnal import Signal
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication
 
 from napari_topaz.gui.main import ParticlePicker
@@ -53,7 +55,7 @@ def soak(viewer: napari.Viewer, folder: Path, minutes: float, show: Callable[[li
         dock = one_round(viewer, dock, rng, rounds)
         rounds += 1
         counts.append((time.monotonic() - began, counted(viewer, dock)))
-        print(rounds, *counts[-1], flush=True, file=__import__("sys").stderr)
+        print(rounds, *counts[-1], flush=True, file=sys.stderr)
     # The first rounds load what is loaded once.
     chosen = [min(len(counts) // 6, len(counts) - 1), len(counts) // 2, len(counts) - 1]
     show(
@@ -110,9 +112,7 @@ def look_and_click(dock: ParticlePicker, rng: np.random.Generator) -> None:
     pump(lambda: dock.layers.shown == workspace.current, 0.1)
     for kind in (Kind.PARTICLE, Kind.NOT_PARTICLE):
         dock.layers.label_next(kind)
-        scale = workspace.pixel_size() or 1.0
-        dock.layers.labels_layer.add(rng.uniform(10, EDGE - 10, 2) * 1.0)
-        del scale
+        dock.layers.labels_layer.add(rng.uniform(10, EDGE - 10, 2))
         pump(lambda: True, 0.05)
 
 
@@ -156,9 +156,12 @@ def look_at_gallery(viewer: napari.Viewer) -> None:
 
 def close_and_open(viewer: napari.Viewer, dock: ParticlePicker) -> ParticlePicker:
     """Close the dock, as its button does, and open it again."""
+    gone: list[bool] = []
+    dock.destroyed.connect(lambda *_: gone.append(True))
     viewer.window.remove_dock_widget(dock)
+    dock.close()
     dock.deleteLater()
-    pump(lambda: True, 0.3)
+    pump(lambda: QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value) or bool(gone), 0.3)
     return open_dock(viewer)
 
 
@@ -166,6 +169,8 @@ def counted(viewer: napari.Viewer, dock: ParticlePicker) -> tuple[int, ...]:
     """Count, see :data:`COUNTED`."""
     for _ in range(3):
         gc.collect()
+        # Without a loop that ends, Qt deletes nothing that is to be deleted later.
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         QApplication.processEvents()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return (
@@ -204,7 +209,4 @@ def callbacks(viewer: napari.Viewer, dock: ParticlePicker) -> int:
 
 def signals(owner: object) -> list[Any]:
     """The psygnal signals of an object."""
-    from psygnal import SignalInstance
-
-    found = (getattr(owner, name) for name in dir(type(owner)) if not name.startswith("_"))
-    return [one for one in found if isinstance(one, SignalInstance)]
+    return [getattr(owner, n) for n in dir(type(owner)) if isinstance(getattr(type(owner), n), Signal)]

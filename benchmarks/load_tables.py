@@ -73,16 +73,16 @@ def main(what: str, format_: str, count: str, place: str) -> None:
     path = Path(place)
     single = format_ != SESSION and PICK_FORMATS[format_].single and bool(path.suffix)
     picks = drawn(int(count), 1 if single else MICROGRAPHS)
-    clock = time.perf_counter()
+    clock, used = time.perf_counter(), time.process_time()
     if what == "write":
         write(format_, picks, path)
-        seconds, most = time.perf_counter() - clock, peak()
+        seconds, cpu, most = time.perf_counter() - clock, time.process_time() - used, peak()
     else:
         found = read(format_, path)
-        seconds, most = time.perf_counter() - clock, peak()
+        seconds, cpu, most = time.perf_counter() - clock, time.process_time() - used, peak()
         if not same(picks, found, nearly=format_ == "cs", scored=format_ != "imod"):
             raise SystemExit(f"{format_}: other picks were read than were written.")
-    print(json.dumps({"seconds": seconds, "peak": most}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": most}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@ without what other threads and programs on the machine took.
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
+import pstats
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +28,7 @@ from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_topaz.events import MicrographDone
 from napari_topaz.files import write_picks
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.marks import Mark
@@ -54,8 +58,8 @@ def window() -> napari.Viewer:
 class Steps:
     """Does one thing after the other, and prints how long the window could not answer."""
 
-    def __init__(self) -> None:
-        self._clock = Clock()
+    def __init__(self, profiled: str = "") -> None:
+        self._clock, self._profiled = Clock(), profiled
 
     def __call__(
         self,
@@ -67,8 +71,15 @@ class Steps:
         """Do it, and wait until it is done, and a while for what follows."""
         pump(lambda: True, 0.3)
         self._clock.start()
+        profile = cProfile.Profile()
+        if self._profiled and self._profiled in name:
+            profile.enable()
         do()
         seconds = pump(until, linger, 900)
+        profile.disable()
+        pump(lambda: True, 0.05)  # the last pause has an end, too
+        if self._profiled and self._profiled in name:
+            pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(40)
         show([name, round(seconds, 2), round(self._clock.wall), round(self._clock.cpu)])
 
 
@@ -80,11 +91,14 @@ def show(row: list[Any]) -> None:
 # -- the list of micrographs ------------------------------------------------------------------------
 
 
-def measure_list(folder: Path, count: int) -> None:
+def measure_list(folder: Path, count: int, profiled: str) -> None:
     """Open a folder of `count` micrographs and do what one does with a list."""
     viewer = window()
     _, dock = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
-    step = Steps()
+    # The first picture of a window takes a second, however many micrographs there are.
+    dock.opening.open_paths([next(folder.parent.glob(f"{folder.name}_*.mrc"))])
+    pump(lambda: is_there(dock, 1), 0.5)
+    step = Steps(profiled)
     open_and_look(step, dock, folder, count)
     sort_and_filter(step, dock, count)
     decide(step, dock)
@@ -183,9 +197,8 @@ def label_and_pick(step: Steps, dock: ParticlePicker, folder: Path) -> None:
 def arrive(dock: ParticlePicker, rng: np.random.Generator) -> None:
     """Picks of all micrographs, a hundred at a time, as a quick job brings them."""
     for n, name in enumerate(dock.workspace.names):
-        dock.workspace.set_candidates(
-            name, Picks(rng.uniform(0, EDGE, (CANDIDATES, 2)), rng.normal(0, 3, CANDIDATES))
-        )
+        picks = Picks(rng.uniform(0, EDGE, (CANDIDATES, 2)), rng.normal(0, 3, CANDIDATES))
+        dock.actions_._on_picking(MicrographDone(name, picks=picks), stale=False)
         if n % 100 == 0:
             QApplication.processEvents()
 
@@ -206,13 +219,13 @@ def is_there(dock: ParticlePicker, count: int) -> bool:
 # -- picks ------------------------------------------------------------------------------------------
 
 
-def measure_gallery(folder: Path, count: int) -> None:
+def measure_gallery(folder: Path, count: int, profiled: str) -> None:
     """The gallery and the plots with a million picks."""
     gallery_speed.MICROGRAPHS, gallery_speed.PICKS, gallery_speed.EDGE = count, MANY_PICKS, EDGE
     for row in gallery_speed.measure(folder):
         name, *figures = row
         show([name, *(round(f, 2) if k == 0 else round(f) for k, f in enumerate(figures))])
-    rng, step = np.random.default_rng(1), Steps()
+    rng, step = np.random.default_rng(1), Steps(profiled)
     scores = np.sort(rng.normal(0, 3, MANY_PICKS).astype(np.float32))[::-1]
     histogram, precision = ScoreHistogram(), PrecisionRecallPlot()
     for plot in (histogram, precision):
@@ -233,13 +246,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--profile", default="", help="say where the time of such a step goes")
     given = parser.parse_args()
     if given.what == "soak":
         from load_soak import soak
 
         soak(window(), given.folder, given.minutes, show)
     else:
-        {"list": measure_list, "gallery": measure_gallery}[given.what](given.folder, given.count)
+        measure = {"list": measure_list, "gallery": measure_gallery}[given.what]
+        measure(given.folder, given.count, given.profile)
 
 
 if __name__ == "__main__":

@@ -10,22 +10,29 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
+from napari_topaz.events import Job, Progress, Started, Warned
 from napari_topaz.files import find_micrographs
+from napari_topaz.files.session import SavedSession, write_session
 from napari_topaz.gui import gallery_list, micrograph_list, tasks
+from napari_topaz.gui import place as place_module
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.gallery_list import GalleryList
+from napari_topaz.gui.guarded import guarded
 from napari_topaz.gui.guide import guide
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.label_book import LabelBook
 from napari_topaz.gui.mask_book import MaskBook
 from napari_topaz.gui.pick_book import PickBook
+from napari_topaz.gui.place import place_of, read_ahead
 from napari_topaz.gui.plots import MOST_POINTS, PrecisionRecallPlot
 from napari_topaz.gui.results import Results
 from napari_topaz.gui.session import session_of
+from napari_topaz.gui.session_texts import restored_text
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.masks import Mask
 from napari_topaz.numerics.curves import Curve
 from napari_topaz.picks import Kind, Picks
+from worlds import run
 
 from .conftest import micrograph
 
@@ -104,6 +111,38 @@ def test_counts_of_particles_follow_the_labels() -> None:
     assert book.particles == {"b": 1}
     book.history.go_back()
     assert book.particles == {"a": 2, "b": 1}
+
+
+def test_particles_of_several_micrographs_are_counted_apart() -> None:
+    both = Picks([[1, 1], [2, 2], [3, 3]], kinds=[1, 2, 1])
+    book = LabelBook({"a": Picks(), "b": both, "c": Picks.labels([[1, 1]], Kind.NOT_PARTICLE), "d": both})
+    assert book.particles == {"b": 2, "d": 2}
+    assert LabelBook().particles == {}
+
+
+def test_what_was_restored_is_said_without_looking_through_all_names() -> None:
+    class Names(list):
+        def __contains__(self, name: object) -> bool:
+            raise AssertionError("20 000 times 20 000 comparisons")
+
+    session = SavedSession({name: Picks.labels([[1, 1]]) for name in [*NAMES, "gone"]})
+    text = restored_text(session, Names(NAMES))
+    assert "6 labels on 6 micrographs. 1 label of 1 micrograph not in this folder" in text
+
+
+def test_progress_that_comes_fast_is_told_now_and_then() -> None:
+    def job(stop: threading.Event) -> Job[str]:
+        yield Started("Reading", 2000)
+        for n in range(1, 2001):
+            yield Progress(n, 2000)
+        yield Warned("careful")
+        return "result"
+
+    events, outcome = run(guarded(job, threading.Event()))
+    assert outcome.result == "result"
+    assert isinstance(events[0], Started)
+    assert events[-2:] == [Progress(2000, 2000), Warned("careful")]
+    assert len(events) < 200
 
 
 def test_advice_does_not_look_at_every_label(many: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +244,31 @@ def test_pixel_sizes_are_those_that_were_found(folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(micrograph_list, "read_header", refuse)
     assert [workspace.stated_pixel_size(name) for name in workspace.names] == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.gui
+def test_a_session_that_was_read_ahead_is_not_read_again(
+    folder: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, place = find_micrographs([folder]), folder / "napari-topaz-session"
+    write_session(place, SavedSession({"m_1": Picks.labels([[5, 5]])}))
+    assert place_of(files) == place
+    ahead = read_ahead(place)
+    read = place_module.read_session
+    monkeypatch.setattr(place_module, "read_session", lambda _: pytest.fail("in the window's own thread"))
+    first = session_of(viewer := ViewerModel())
+    first.keeper.open(files, alone=True, ahead=ahead)
+    assert len(first.workspace.labels("m_1")) == 1
+    first.keeper.leave()
+    monkeypatch.setattr(place_module, "read_session", read)
+    write_session(place, SavedSession({"m_1": Picks.labels([[5, 5], [9, 9]])}))  # meanwhile, by somebody else
+    second = session_of(other := ViewerModel())
+    second.keeper.open(files, alone=True, ahead=ahead)
+    assert len(second.workspace.labels("m_1")) == 2
+    second.keeper.leave()
+    del viewer, other
+    assert read_ahead(None) is None
+    assert read_ahead(folder / "elsewhere") is None
 
 
 # -- the gallery and the plots ------------------------------------------------------------------------

@@ -355,7 +355,7 @@ def test_damaged_and_newer_sessions(qtbot: QtBot, viewers: Callable, folder: Pat
 def test_sample_data_and_memory_have_no_session(
     qtbot: QtBot, viewers: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("napari_topaz.gui.keeper.is_sample", lambda path: path == folder)
+    monkeypatch.setattr("napari_topaz.gui.place.is_sample", lambda path: path == folder)
     assert not is_sample(folder)
     dock = open_dock(qtbot, viewers, folder)
     assert "not saved by themselves" in says(dock)

@@ -228,6 +228,7 @@ class Actions(QObject):
             self._job_bar.stop()  # she changed what is looked for
         elif isinstance(event, MicrographDone) and event.picks is not None:
             self._workspace.set_candidates(event.name, event.picks)
+            self._workspace.count(event.name)  # now, as at the end there are thousands to be counted
 
     def _report_picking(self, _: Any) -> None:
         picked = self._workspace.picked & self._workspace.decisions.names_in_use
@@ -238,8 +239,10 @@ class Actions(QObject):
     def _take_labels(self, labels: dict[str, Picks]) -> None:
         new = {}
         for name, picks in labels.items():
-            old, reach = self._workspace.labels(name), SAME_PARTICLE * (self._workspace.diameter(name) or 0.0)
-            new[name] = old + picks[~near_to(picks.yx, old.yx, reach)] if len(old) else picks
+            new[name] = picks
+            if len(old := self._workspace.labels(name)):
+                reach = SAME_PARTICLE * (self._workspace.diameter(name) or 0.0)
+                new[name] = old + picks[~near_to(picks.yx, old.yx, reach)]
         self._workspace.set_many_labels(new)
         n = sum(map(len, labels.values()))
         self._job_bar.say(f"{_count(n, 'label')} on {_count(len(labels), 'micrograph')} read.")

@@ -46,7 +46,11 @@ def guide(workspace: Workspace, running: str | None, *, live: bool = False, awai
     no_files = _why_none(workspace)
     no_model = None if workspace.model is not None else "Train a model first, or load one."
     # Asked after every change: results of thousands of micrographs must not be put together for it.
-    some = bool(workspace.all_labels) or workspace.unpicked < len(workspace.decisions.names_in_use)
+    some = (
+        bool(workspace.particles)
+        or bool(workspace.all_labels)
+        or workspace.unpicked < len(workspace.decisions.names_in_use)
+    )
     nothing = None if some else "There is nothing to save yet: label particles or train a model."
     next_step, emphasis = _next_step(workspace, running)
     if live and emphasis == "train":

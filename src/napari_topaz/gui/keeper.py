@@ -21,13 +21,12 @@ from napari_topaz.files.session import (
     is_session,
 )
 from napari_topaz.files.session_lock import SessionInUseError
-from napari_topaz.files.session_places import rescue_folder, rescued, session_folder
+from napari_topaz.files.session_places import rescue_folder, rescued
 from napari_topaz.gui.autosave import Autosaver
 from napari_topaz.gui.beat import Beat
 from napari_topaz.gui.extras import Extras
 from napari_topaz.gui.options import options_of, plain
-from napari_topaz.gui.place import ChangedElsewhereError, Place, State
-from napari_topaz.gui.sample_data import is_sample
+from napari_topaz.gui.place import Ahead, ChangedElsewhereError, Place, State, place_of
 from napari_topaz.gui.session_texts import Status, begun, lies_in, not_saved, nowhere, restored_text
 from napari_topaz.micrograph import MicrographFile
 
@@ -126,6 +125,7 @@ class Keeper:
         alone: bool = False,
         place: Path | None = None,
         busy: str | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Open micrographs: the first ones restore their session, later ones are added.
 
@@ -138,6 +138,8 @@ class Keeper:
             Folder of the session, where it is not the usual one.
         busy : str, optional
             What runs, so that nothing can be replaced.
+        ahead : Ahead, optional
+            The session, read already.
 
         Raises
         ------
@@ -152,7 +154,7 @@ class Keeper:
         if self._workspace.sources and busy:
             raise FileError(f"{busy} is running: press Stop first, or wait, and then open the other folder.")
         self.leave()
-        self._begin(sources, folder, place)
+        self._begin(sources, folder, place, ahead)
 
     def leave(self) -> None:
         """Write what is not yet written, and let others have the session. Changes may still come."""
@@ -164,11 +166,12 @@ class Keeper:
         self.saver.forget()
         self._place.lock.release()
 
-    def _begin(self, sources: Sequence[Source], folder: Path | None, where: Path | None) -> None:
-        if where is None and folder is not None and not is_sample(folder):
-            where = session_folder(folder)
+    def _begin(
+        self, sources: Sequence[Source], folder: Path | None, where: Path | None, ahead: Ahead | None
+    ) -> None:
+        where = place_of(sources) if where is None else where
         place = None if where is None else Place(where, _first_file(sources))
-        found, self.read_only = (None, None) if place is None else place.open()
+        found, self.read_only = (None, None) if place is None else place.open(ahead)
         others = bool(self._workspace.sources)
         self._place, self._micrographs = place, folder
         self._unsaved, self._epoch, self.awaited_model = False, None, None
@@ -178,8 +181,7 @@ class Keeper:
             notices += self._extras.begin({} if found is None else found.session.extras)
         finally:
             self._quiet = False
-        model = self._workspace.model
-        self._model = (model, None)
+        self._model = (self._workspace.model, None)
         if found is not None and place is not None and place.model_file is not None:
             self.awaited_model = place.model_file
         self._notices = [*(found.notices if found else ()), *notices]

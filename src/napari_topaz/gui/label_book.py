@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from functools import partial
 
 import numpy as np
@@ -58,12 +58,19 @@ class LabelBook:
 
     def _set(self, labels: Mapping[str, Picks]) -> str:
         self._of |= labels
-        for name, one in labels.items():
-            if count := int(np.count_nonzero(one.kinds == Kind.PARTICLE)):
+        for name, count in zip(labels, _particles(labels.values()), strict=True):
+            if count:
                 self.particles[name] = count
             else:
                 self.particles.pop(name, None)
         return next(iter(labels)) if len(labels) == 1 else ""
+
+
+def _particles(labels: Collection[Picks]) -> list[int]:
+    """Count the labelled particles of each, all at once: of tens of thousands one by one takes long."""
+    ends = np.cumsum([0, *map(len, labels)])
+    before = np.cumsum(np.concatenate([[0], *(one.kinds for one in labels)]) == Kind.PARTICLE)
+    return [int(n) for n in np.diff(before[ends])]
 
 
 def relabelled(old: Picks, new: Picks, reach: float) -> Picks:

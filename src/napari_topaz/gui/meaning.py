@@ -15,7 +15,6 @@ from napari_topaz.gui.live import let_go
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import Workspace
-from napari_topaz.picks import Kind
 from napari_topaz.preprocess import downsampling
 from napari_topaz.training_set import ASSUMED_COVERAGE, expected_and_prior
 
@@ -127,8 +126,7 @@ class Meaning(QObject):
 
     def _counted(self) -> float | None:
         complete = self._workspace.decisions.ticks.complete
-        labels = [self._workspace.labels(name).of_kind(Kind.PARTICLE) for name in complete]
-        counts = [len(particles) for particles in labels if len(particles)]
+        counts = [n for name in complete if (n := self._workspace.particles_on(name))]
         return sum(counts) / len(counts) if counts else None
 
     def _hurry(self, *_: object) -> None:

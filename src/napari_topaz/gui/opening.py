@@ -17,7 +17,9 @@ from napari_topaz.gui.job_bar import Latest, explain
 from napari_topaz.gui.listing import Listing
 from napari_topaz.gui.looks import METADATA
 from napari_topaz.gui.micrograph_list import Source
+from napari_topaz.gui.place import Ahead, place_of, read_ahead
 from napari_topaz.gui.session import Session
+from napari_topaz.micrograph import MicrographFile
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -82,7 +84,14 @@ class Opening(QObject):
         except (FileError, OSError) as error:
             self.failed.emit(explain(error))
             return
-        self._find(lambda: find_micrographs([micrographs]), alone=True, place=place)
+        ahead: list[Ahead | None] = []
+
+        def find() -> list[MicrographFile]:
+            found = find_micrographs([micrographs])
+            ahead.append(read_ahead(place or place_of(found)))  # thousands of labels take a second
+            return found
+
+        self._find(find, alone=True, place=place, ahead=ahead)
 
     def load_model(self) -> None:
         """Load the model of the session that was restored, if there is one."""
@@ -115,13 +124,21 @@ class Opening(QObject):
             self._poll.start()
 
     def _find(
-        self, find: Callable[[], Iterable[Source]], *, alone: bool = False, place: Path | None = None
+        self,
+        find: Callable[[], Iterable[Source]],
+        *,
+        alone: bool = False,
+        place: Path | None = None,
+        ahead: Sequence[Ahead | None] = (),
     ) -> None:
-        """Open what is found: at once where that is quick; else it is looked for behind the window."""
+        """Open what is found: at once where that is quick; else it is looked for behind the window.
+
+        What `find` puts into `ahead` is the session, read already.
+        """
 
         def add(found: list[Source]) -> None:
             self.listing_changed.emit(False)
-            self._add(found, alone=alone, place=place)
+            self._add(found, alone=alone, place=place, ahead=next(iter(ahead), None))
 
         def fail(reason: str) -> None:
             self.listing_changed.emit(False)
@@ -131,9 +148,9 @@ class Opening(QObject):
         if self.listing.busy:
             self.listing_changed.emit(True)
 
-    def _add(self, sources: list[Source], *, alone: bool = False, place: Path | None = None) -> bool:
+    def _add(self, sources: list[Source], **how: Any) -> bool:
         try:
-            self._session.keeper.open(sources, alone=alone, place=place, busy=self._running())
+            self._session.keeper.open(sources, busy=self._running(), **how)
         except (FileError, OSError) as error:
             self.failed.emit(explain(error))
             return False

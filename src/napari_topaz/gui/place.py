@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,12 @@ from napari_topaz.files.session import (
 )
 from napari_topaz.files.session_lock import SessionLock
 from napari_topaz.files.session_models import MODELS, new_model_name, tidy
-from napari_topaz.files.session_places import user_folder
+from napari_topaz.files.session_places import session_folder, user_folder
+from napari_topaz.gui.sample_data import is_sample
+from napari_topaz.micrograph import MicrographFile
 
 if TYPE_CHECKING:
+    from napari_topaz.gui.micrograph_list import Source
     from napari_topaz.model.picker import PickerModel
 
 
@@ -50,6 +54,40 @@ class State:
     epoch: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """A session that was read in a thread, before it is opened.
+
+    Attributes
+    ----------
+    folder : Path
+    known : str
+        Fingerprint of what was read; empty where there is none.
+    found : FoundSession or None
+    """
+
+    folder: Path
+    known: str
+    found: FoundSession | None
+
+
+def place_of(sources: Iterable[Source]) -> Path | None:
+    """Return where the session of these micrographs lies, or will lie; None where it is not kept."""
+    folder = next((s.path.absolute().parent for s in sources if isinstance(s, MicrographFile)), None)
+    return None if folder is None or is_sample(folder) else session_folder(folder)
+
+
+def read_ahead(folder: Path | None) -> Ahead | None:
+    """Read a session; None where there is none, or where opening it will say why it cannot be read."""
+    if folder is None:
+        return None
+    try:
+        known = fingerprint(folder)
+        return Ahead(folder, known, read_session(folder)) if known else None
+    except FileError:
+        return None
+
+
 class Place:
     """A folder for a session.
 
@@ -71,8 +109,13 @@ class Place:
         #: Fingerprint of the session that was read or written last.
         self.known = ""
 
-    def open(self) -> tuple[FoundSession | None, str | None]:
+    def open(self, ahead: Ahead | None = None) -> tuple[FoundSession | None, str | None]:
         """Read the session, if there is one, and keep others from it.
+
+        Parameters
+        ----------
+        ahead : Ahead, optional
+            What was read before: taken where it is still what lies there.
 
         Returns
         -------
@@ -87,8 +130,9 @@ class Place:
         except FileError as error:
             reason = str(error)
         try:
-            found = read_session(self.folder)
             self.known = fingerprint(self.folder)
+            is_read = ahead is not None and (ahead.folder, ahead.known) == (self.folder, self.known)
+            found = ahead.found if ahead is not None and is_read else read_session(self.folder)
         except FileError as error:
             self.lock.release()
             return None, str(error)

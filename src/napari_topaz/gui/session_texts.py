@@ -73,7 +73,8 @@ def _end(reason: str) -> str:
 
 def restored_text(session: SavedSession, names: Collection[str]) -> str:
     """Say what was restored; `names` are those of the micrographs that are there."""
-    here = {name: labels for name, labels in session.labels.items() if name in names}
+    known = frozenset(names)
+    here = {name: labels for name, labels in session.labels.items() if name in known}
     n, absent = sum(map(len, here.values())), sum(map(len, session.labels.values()))
     text = f"Session {when(session.saved, datetime.now())}restored: "
     text += f"{_count(n, 'label')} on {_count(len(here), 'micrograph')}." if n else "no labels yet."
