@@ -12,7 +12,8 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from napari_topaz.events import EpochDone, MicrographDone, Started, Warned
+from napari_topaz.events import EpochDone, JobError, MicrographDone, Started, Warned
+from napari_topaz.gui import actions as module
 from napari_topaz.gui import tasks
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.display import DisplaySettings, picture_of
@@ -74,6 +75,39 @@ def test_why_a_training_ended_early_is_not_overwritten(
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert says in bench.bar.message
     assert "assumed" not in bench.bar.message
+
+
+@pytest.mark.parametrize("there", ["nothing", "a model", "random weights", "another size"])
+def test_a_guess_is_shown_until_the_first_epoch_is_done(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    guess, learnt, go_on = some_model(), some_model(), threading.Event()
+
+    def train(*args: object):
+        yield Started("Training", 3)
+        go_on.wait(30)
+        yield EpochDone(1, 3, 1, 1.0, 0.5, True, 1.0, learnt)
+        return learnt
+
+    def guess_of(*args: object) -> Any:
+        if there == "another size":
+            raise JobError("The general model knows other particles.")
+        return guess
+
+    monkeypatch.setattr(Learning, "training", train)
+    monkeypatch.setattr(module, "guess_of", guess_of)
+    if there == "a model":
+        bench.workspace.set_model(before := some_model())
+    if there == "random weights":
+        train_settings = bench.workspace.options.train.model_copy(update={"start": "random"})
+        bench.workspace.change(train=train_settings)
+    bench.actions.train()
+    qtbot.waitUntil(lambda: not bench.bar.preview.busy, timeout=30_000)
+    expected = {"nothing": guess, "a model": before if there == "a model" else None}
+    assert bench.workspace.model is expected.get(there)
+    go_on.set()
+    qtbot.waitUntil(lambda: bench.bar.running is None, timeout=10_000)
+    assert bench.workspace.model is learnt
 
 
 def scores_of(bench: Bench, name: str) -> ScoreMap:

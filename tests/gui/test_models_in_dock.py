@@ -65,6 +65,32 @@ def test_the_heat_map_follows_the_diameter() -> None:
         assert scores.logits.shape == shape
 
 
+def test_other_lengths_of_picks_need_no_new_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_topaz.jobs import pick
+
+    scored, real = [], pick.score_one
+    monkeypatch.setattr(pick, "score_one", lambda *a, **k: (scored.append(1), real(*a, **k))[1])
+    cache, source, model, last = PreparedCache(), micrograph("a"), a_model(), tasks.LastScores()
+
+    def peaks(model: PickerModel, options: Options) -> int:
+        return len(tasks.scoring(source, model, options, PIXEL_SIZE, cache, last)[1])
+
+    options = with_diameter(76)
+    many = peaks(model, options)
+    wide = replace(options, pick=options.pick.model_copy(update={"suppression_radius": 150.0}))
+    assert 0 < peaks(model, wide) < many
+    framed = replace(options, pick=options.pick.model_copy(update={"margin": 100.0}))
+    assert peaks(model, framed) < many
+    assert scored == [1], "one map for all of them"
+    peaks(model, with_diameter(152))
+    peaks(a_model(), with_diameter(152))
+    one = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
+    peaks(model, one)
+    assert len(scored) == 4
+    peaks(model, one)
+    assert len(scored) == 4
+
+
 def test_saved_it_states_its_diameter(tmp_path: Path) -> None:
     job = tasks.saving_model(tmp_path / "m.safetensors", a_model(), with_diameter(64))
     assert isinstance(next(job), Started)

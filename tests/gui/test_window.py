@@ -236,7 +236,7 @@ def test_each_epoch_scores_what_is_shown_and_stale_results_are_dropped(
     card = SimpleNamespace(threshold=0.0, history=(), best_epoch=1, labels=6)
     model = SimpleNamespace(card=card, knows_preprocessing=True, is_general=False, calibrated=False)
 
-    def score(source, model, options, pixel_size, cache):
+    def score(source, model, options, pixel_size, cache, last):
         scored.append(source.name)
         logits = np.zeros((8, 8), np.float32)
         return ScoreMap(source.name, logits, (64, 64), 1, (512, 512)), Picks([[5, 5]], [len(scored)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_topaz.events import EpochDone, Event, Job, MicrographDone, Warned
 from napari_topaz.gui import tasks
-from napari_topaz.gui.general import is_guess
+from napari_topaz.gui.general import guess_of, is_guess
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.nearness import near_to
@@ -19,6 +20,8 @@ from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.picks import Picks
+
+log = logging.getLogger("napari_topaz")
 
 GUESSED = "Those without a label are a guess of the general model: look through them before you use them."
 
@@ -45,6 +48,7 @@ class Actions(QObject):
         self._session, self._workspace, self._layers = session, session.workspace, session.layers
         self._job_bar = job_bar
         self._reading = Reading(self._workspace, job_bar, self)
+        self._scores = tasks.LastScores()
         self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
@@ -69,6 +73,18 @@ class Actions(QObject):
             on_event=self._on_training,
             on_result=self._take_trained,
         )
+        if workspace.model is None and workspace.options.train.start == "pretrained":
+            self._show_guess()
+
+    def _show_guess(self) -> None:
+        """Show what training starts from until its first epoch is done; where it does not fit, nothing."""
+        options, size = self._workspace.options, self._workspace.pixel_size()
+        self._job_bar.preview.ask(
+            lambda: guess_of(options, size),
+            wanted=lambda: self._workspace.model is None and self._job_bar.running == "Training",
+            on_done=self._workspace.set_model,
+            on_failed=lambda reason: log.info("There is no guess while training begins: %s", reason),
+        )
 
     def score_shown(self) -> None:
         """Score the shown micrograph in a thread; of several wishes only the latest counts."""
@@ -85,7 +101,7 @@ class Actions(QObject):
         if self._job_bar.running == "Training":  # quick: the next epoch follows soon
             options = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
         self._job_bar.preview.ask(
-            lambda: tasks.scoring(source, model, options, size, self._session.prepared),
+            lambda: tasks.scoring(source, model, options, size, self._session.prepared, self._scores),
             wanted=lambda: (
                 self._layers.shown == name
                 and self._job_bar.run_id == run

@@ -18,7 +18,13 @@ def is_guess(model: PickerModel | None) -> bool:
 
 
 def guessing(options: Options, pixel_size: float | None) -> Job[PickerModel]:
-    """Read the general model, for the contrast that is chosen for suggestions.
+    """Read the general model, see :func:`guess_of`."""
+    yield Started("Guessing")
+    return guess_of(options, pixel_size)
+
+
+def guess_of(options: Options, pixel_size: float | None) -> PickerModel:
+    """Return the general model, for the contrast that is chosen for suggestions.
 
     Parameters
     ----------
@@ -37,7 +43,6 @@ def guessing(options: Options, pixel_size: float | None) -> Job[PickerModel]:
     JobError
         Where the particle is smaller or larger in preprocessed pixels than what the model has learnt from.
     """
-    yield Started("Guessing")
     from napari_topaz.jobs.pick import load_model
     from napari_topaz.model.general import KNOWN_DIAMETERS
 

@@ -5,7 +5,7 @@ Every function here is called in a thread; torch is imported there, at the first
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from napari_topaz.jobs.reference_picker import make_picker, read_templates
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
+from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import StackSettings
 
@@ -54,16 +55,42 @@ def fitted(model: PickerModel, options: Options) -> PickerModel:
     return with_pixel_size(model, options.preprocess.pixel_size)
 
 
+class LastScores:
+    """The last score map and what it was made of: other lengths of picks need no new scores."""
+
+    def __init__(self) -> None:
+        self._made_of: tuple[object, object, str] | None = None
+        self._map: ScoreMap | None = None
+
+    def of(
+        self, model: PickerModel, prepared: Prepared, symmetries: str, make: Callable[[], ScoreMap]
+    ) -> ScoreMap:
+        """Return the scores of a preprocessed micrograph; made anew where anything is another object."""
+        made_of, last = (model, prepared, symmetries), self._made_of
+        same = last is not None and last[0] is model and last[1] is prepared and last[2] == symmetries
+        if not same or self._map is None:
+            self._map, self._made_of = make(), made_of
+        return self._map
+
+
 def scoring(
-    source: Source, model: PickerModel, options: Options, pixel_size: float | None, cache: PreparedCache
+    source: Source,
+    model: PickerModel,
+    options: Options,
+    pixel_size: float | None,
+    cache: PreparedCache,
+    last: LastScores | None = None,
 ) -> tuple[ScoreMap, Picks]:
     """Score one micrograph and take all its peaks."""
     from napari_topaz.jobs.pick import picks_of, score_one
 
-    model = fitted(model, options)
+    fit = fitted(model, options)
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
-    score_map = score_one(source, model, settings, cache=cache)
-    return score_map, picks_of(score_map, model, settings, pixel_size=pixel_size)
+    prepared = cache.prepare(source, fit.card.preprocess)
+    score_map = (last or LastScores()).of(
+        model, prepared, settings.symmetries, lambda: score_one(prepared, fit, settings)
+    )
+    return score_map, picks_of(score_map, fit, settings, pixel_size=pixel_size)
 
 
 def suggesting(
