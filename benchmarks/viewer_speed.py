@@ -58,6 +58,7 @@ def measure(only: list[str]) -> list[Row]:
                     print(*row.cells(), sep=" | ", flush=True)
         bench.dock.job_bar.close_down()
         bench.pump(0.5)
+        bench.dock.keeper.leave()
         bench.viewer.close()
     return rows
 

@@ -97,22 +97,22 @@ class Bench:
     def time(self, row: Row, do: Callable[[], object], done: Callable[[], bool] = lambda: True) -> None:
         """Measure one thing, until it is done and painted."""
         self.pump(0.3)
-        paints, wall, window = self.paints, time.perf_counter(), time.threadspelt()
+        paints, wall, window = self.paints, time.perf_counter(), time.thread_time()
         do()
         self.until(lambda: done() and self.paints > paints)
         row.wall.append(time.perf_counter() - wall)
-        row.window.append(time.threadspelt() - window)
+        row.window.append(time.thread_time() - window)
 
     @contextmanager
     def watched(self, row: Row) -> Iterator[None]:
         """Note the pauses between two ticks of the window; they come every 5 ms."""
         from qtpy.QtCore import QTimer
 
-        last = [time.perf_counter(), time.threadspelt()]
+        last = [time.perf_counter(), time.thread_time()]
         pauses: list[tuple[float, float]] = []
 
         def tick() -> None:
-            now = [time.perf_counter(), time.threadspelt()]
+            now = [time.perf_counter(), time.thread_time()]
             pauses.append((now[0] - last[0], now[1] - last[1]))
             last[:] = now
 
