@@ -20,7 +20,7 @@ from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 #: Seconds after which a process is taken to hang.
-PATIENCE = 120.0
+PATIENCE = 600.0
 #: Built-in functions that change what is on the disk, and modules whose frames call them.
 CHANGES = {"open", "write", "__exit__", "close", "replace", "rename", "unlink", "mkdir", "fsync", "ftruncate"}
 WRITERS = (
