@@ -48,6 +48,13 @@ def _lined(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in every)
 
 
+def _mean(found: Sequence[float], draws: int) -> str:
+    """Write a mean; with the number of draws where that is not the usual one."""
+    if not found:
+        return "–"
+    return f"{mean(found):.3f}" + ("" if len(found) == draws else f" ({len(found)})")
+
+
 def table(rows: Sequence[dict], ways: Sequence[str]) -> str:
     """Average precision of each set and round, and what the first way is better than the others."""
     first, others = ways[0], ways[1:]
@@ -60,7 +67,7 @@ def table(rows: Sequence[dict], ways: Sequence[str]) -> str:
                 [
                     set_,
                     str(clicks_at(rows, number)),
-                    *(f"{mean(ap):.3f}" if ap else "–" for ap in mine),
+                    *(_mean(ap, len(mine[0])) for ap in mine),
                     *(with_error(*a[:2]) if number else "–" for a in away),
                     str(len(mine[0])),
                 ]
@@ -106,7 +113,7 @@ def clicks_at(rows: Sequence[dict], number: int) -> int:
 
 
 def draw_figure(path: Path, rows: Sequence[dict], ways: Sequence[str]) -> None:
-    """Draw average precision against clicks, one panel a set; bars are standard errors of the gain."""
+    """Draw the gain in average precision against clicks, one panel a set, with standard errors."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -121,11 +128,13 @@ def draw_figure(path: Path, rows: Sequence[dict], ways: Sequence[str]) -> None:
                 found = [values(rows, set_, way, n) for n in numbers]
                 gains = [[f[d] - start[d] for d in f] for f in found]
                 errors = [stdev(g) / sqrt(len(g)) if len(g) > 1 else 0.0 for g in gains]
-                means = [mean(f.values()) for f in found]
-                panel.errorbar(x, means, errors, color=colour, label=way, capsize=2, **LINE)
+                # Gains, not values: ways are comparable where some draws of one are not done yet.
+                panel.errorbar(
+                    x, [mean(g) for g in gains], errors, color=colour, label=way, capsize=2, **LINE
+                )
             panel.set(title=set_, xlabel="labels and answers", xticks=x)
             panel.grid(True)
-        figure.axes[0].set_ylabel("average precision, held-out micrographs")
+        figure.axes[0].set_ylabel("gain in average precision since the first labels")
         figure.axes[-1].legend(frameon=False, labelcolor=INK)
         with atomic.replace_file(path) as part:
             figure.savefig(part, format="png")
@@ -140,10 +149,10 @@ def write(output: Path, rows: Sequence[dict], ways: Sequence[str], words: Sequen
     draw_figure(output.with_suffix(".png"), rows, ways)
     output.write_text(
         f"# {parts[0]}\n\n{parts[1]}\n\n{parts[3]}\n\n"
-        f"Command: `python benchmarks/labelling_loop.py {' '.join(shown)}`; "
+        f"Command: `{' '.join(['python benchmarks/labelling_loop.py', *shown])}`; "
         f"{seconds:.0f} CPU seconds a cell.\n\n"
         f"## All sets together\n\n{over_sets(rows, ways)}\n\n## Set by set\n\n{table(rows, ways)}\n\n"
-        f"![Average precision against clicks]({output.stem}.png)\n\n"
+        f"![Gain in average precision against clicks]({output.stem}.png)\n\n"
         "Differences are means over sets and draws ± their standard error, paired: all ways of a draw begin "
         "alike.\n"
     )
