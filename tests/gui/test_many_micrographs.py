@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from pytestqt.qtbot import QtBot
 
 from napari_topaz.events import Job, Progress, Started, Warned
@@ -379,3 +382,16 @@ def test_a_long_curve_is_drawn_with_few_points(qtbot: QtBot) -> None:
     assert (x[0], x[-1], y[-1]) == (0, 1, 0.5)
     np.testing.assert_array_equal(x[:100], recall[:100])
     np.testing.assert_allclose(np.ravel(plot._here.getData()), [recall[100_000], 1 - recall[100_000] / 2])
+
+
+def test_the_session_is_the_viewers_and_not_that_of_the_proxy_that_napari_gives_a_dock() -> None:
+    viewer = ViewerModel()
+    first = PublicOnlyProxy(viewer)
+    session = session_of(first)
+    reference = weakref.ref(session)
+    assert session_of(viewer) is session
+    del first, session  # the dock was closed
+    gc.collect()
+    assert reference() is not None
+    assert session_of(PublicOnlyProxy(viewer)) is reference()
+    assert reference().layers._viewer is viewer

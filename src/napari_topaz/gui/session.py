@@ -123,7 +123,11 @@ _SESSIONS: weakref.WeakKeyDictionary[ViewerModel, Session] = weakref.WeakKeyDict
 
 
 def session_of(viewer: ViewerModel) -> Session:
-    """Return the session of a viewer; made on first use."""
+    """Return the session of a viewer; made on first use.
+
+    napari gives each dock a proxy of its own: the session must not die with the dock that came first.
+    """
+    viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
