@@ -36,8 +36,10 @@ def test_bright_particles_are_found_in_the_negative(tmp_path: Path) -> None:
     write_mrc(tmp_path / "bright.mrc", -pixels, PIXEL_SIZE)
     for name, more in (("dark", []), ("bright", ["--inverted"])):
         call = ["pick", str(tmp_path / f"{name}.mrc"), "--output", str(tmp_path / f"{name}.csv")]
-        assert main([*call, "--diameter", str(DIAMETER), *more, "--quiet", "--device", "cpu"]) == 0
+        call += ["--diameter", str(DIAMETER), "--threshold", "-3", "--quiet", "--device", "cpu"]
+        assert main([*call, *more]) == 0
     dark, bright = (read_picks(tmp_path / f"{n}.csv")[n] for n in ("dark", "bright"))
+    assert len(dark) > 4
     assert len(dark) == pytest.approx(len(bright), abs=max(3, len(dark) // 4))
 
 

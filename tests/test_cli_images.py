@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -164,11 +163,13 @@ def test_an_interrupted_replacement_is_not_mixed_with_what_it_replaces(world, ca
     other = (*words, "--clip", 3)
     assert call(other, "--overwrite").code == 0
     whole = images(tmp_path)
-    for name in ("mic_3.mrc", "mic_4.mrc"):  # as if it had been interrupted before these
-        (tmp_path / name).write_bytes(before[name])
-        earlier = (tmp_path / "preprocess.json").stat().st_mtime_ns - 10**9
-
-        os.utime(tmp_path / name, ns=(earlier, earlier))
+    replaced = {}
+    for name in ("mic_3", "mic_4"):  # as if it had been interrupted before these
+        file = tmp_path / f"{name}.mrc"
+        file.write_bytes(before[file.name])
+        replaced[name] = [file.stat().st_mtime_ns, file.stat().st_size]
+    recipe = json.loads((tmp_path / "preprocess.json").read_text())
+    (tmp_path / "preprocess.json").write_text(json.dumps(recipe | {"replaced": replaced}))
     assert call(other, "--resume").counts == (2, MICROGRAPHS - 2)
     assert images(tmp_path) == whole
 

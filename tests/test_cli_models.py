@@ -76,7 +76,7 @@ def test_its_heat_maps(call, world: World, sav: Path, tmp_path: Path) -> None:
     words = ("heatmap", world.files[0].path, "--model", sav, "--output", tmp_path / "maps", "--quiet")
     assert call(*words)[0] == 2
     assert call(*words, "--diameter", 64, "--downsample", 2)[0] == 0
-    assert [p.name for p in (tmp_path / "maps").iterdir()] == ["mic_0_heatmap.mrc"]
+    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["heatmap.json", "mic_0_heatmap.mrc"]
 
 
 def test_info_says_what_is_known_and_no_more(call, sav: Path) -> None:

@@ -77,7 +77,7 @@ def test_evaluate_over_regions(call, world, picks, tmp_path, model_file) -> None
         ((), "--picks is missing"),
         (("--picks", "P", "--heatmaps", "h", "--model", "m"), "do not go together"),
         (("--model", "m"), "--micrographs"),
-        (("--picks", "P", "--micrographs", "m"), "--model"),
+        (("--picks", "P", "--micrographs", "m"), "m does not exist"),
         (("--picks", "P", "--plot", "a.pdf"), "PNG"),
         (("--picks", "P", "--beta", "0"), "--beta must be positive"),
         (("--picks", "P", "--heatmaps", "none"), "_heatmap.mrc"),

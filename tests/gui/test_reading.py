@@ -74,7 +74,9 @@ def test_labels_in_the_wrong_place(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, says: str, doubled: bool
 ) -> None:
     asked = answer(monkeypatch, says)
-    wrong = {name: one.flipped(SHAPE[0]).rescaled(2 if doubled else 1) for name, one in bench.truth.items()}
+    scale = 2 if doubled else 1
+    # It is the larger image whose lines are counted from the other edge.
+    wrong = {name: one.rescaled(scale).flipped(scale * SHAPE[0]) for name, one in bench.truth.items()}
     labels = bench.load(wrong)
     (misplaced,) = asked
     assert misplaced.finding.placement == Placement(scale=0.5 if doubled else 1, flip_y=True)

@@ -327,6 +327,8 @@ def _earlier(screen: Screen, results: ResultFolder) -> ResultFolder:
 
 def _images_result(screen: Screen, written: Sequence[Path], earlier: ResultFolder, what: str) -> int:
     output, skipped = earlier.file.parent, len(earlier.done)
+    if not screen.failed and not screen.stop.is_set():
+        earlier.finish()
     values = {
         "micrographs": len(written),
         "seconds": screen.seconds,
