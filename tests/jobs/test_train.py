@@ -305,7 +305,7 @@ def test_micrographs_that_cannot_be_read_are_left_out(micrographs, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("labels", "epochs", "warm"),
-    [(1, 4, 3), (8, 4, 3), (20, 6, 3), (60, 10, 5), (320, 12, 12), (500, 12, 12)],
+    [(1, 4, 3), (8, 4, 3), (20, 6, 5), (60, 10, 10), (80, 12, 12), (500, 12, 12)],
 )
 def test_few_labels_get_few_epochs(labels: int, epochs: int, warm: int) -> None:
     image = prepare(drawn(0)[0], PREPROCESS)

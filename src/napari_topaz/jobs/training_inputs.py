@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -65,8 +64,10 @@ def small_diameter(prepared: Prepared, preprocess: PreprocessSettings) -> float:
     return preprocess.diameter / prepared.pixel_size / prepared.step_yx[0]
 
 
-#: Epochs where they are not given: as the square root of the number of labels.
-FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS, FEWEST_WARM_EPOCHS = 4, 12, 80, 3
+#: Epochs where they are not given, and from how many labels on they are the most.
+FEWEST_EPOCHS, MOST_EPOCHS, MANY_LABELS = 4, 12, 80
+#: The same from weights that know particles; powers of the number of labels that they grow as.
+FEWEST_WARM_EPOCHS, POWER, WARM_POWER = 3, 0.5, 0.6
 
 
 def planned_epochs(training_set: TrainingSet, *, warm: bool = False) -> int:
@@ -74,14 +75,11 @@ def planned_epochs(training_set: TrainingSet, *, warm: bool = False) -> int:
 
     A few labels are learnt by heart within a few hundred steps, and then unlabelled particles are taken
     for background; a hundred bear three times as many. A start from weights that know particles (`warm`)
-    takes half of that.
+    takes a little less.
     """
     labels = sum(len(i.positives) for i in training_set.training)
-    wanted = MOST_EPOCHS * math.sqrt(labels / MANY_LABELS)
-    fewest = FEWEST_EPOCHS
-    if warm:
-        wanted, fewest = wanted / 2, FEWEST_WARM_EPOCHS
-    return min(MOST_EPOCHS, max(fewest, round(wanted)))
+    fewest, power = (FEWEST_WARM_EPOCHS, WARM_POWER) if warm else (FEWEST_EPOCHS, POWER)
+    return min(MOST_EPOCHS, max(fewest, round(MOST_EPOCHS * (labels / MANY_LABELS) ** power)))
 
 
 def box_edge(training_set: TrainingSet) -> int:

@@ -142,8 +142,7 @@ class TrainSettings(Settings):
     )
     epochs: int | None = option(
         None,
-        "Number of epochs. Where not given, 3 for a few labels, 6 for a hundred, 12 for four hundred; "
-        "twice that, from 4 to 12, from random weights.",
+        "Number of epochs; 3 for a few labels up to 12 for a hundred where not given.",
         step=1,
         ge=1,
         le=10_000,
