@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def planned_epochs(training_set: TrainingSet, *, warm: bool = False) -> int:
     """
     labels = sum(len(i.positives) for i in training_set.training)
     fewest, power = (FEWEST_WARM_EPOCHS, WARM_POWER) if warm else (FEWEST_EPOCHS, POWER)
-    return min(MOST_EPOCHS, max(fewest, round(MOST_EPOCHS * (labels / MANY_LABELS) ** power)))
+    return min(MOST_EPOCHS, max(fewest, round(MOST_EPOCHS * math.pow(labels / MANY_LABELS, power))))
 
 
 def box_edge(training_set: TrainingSet) -> int:
