@@ -343,9 +343,7 @@ def _split(histograms: Histograms, scales: NDArray[np.float64], weight: float) -
     below[order] = np.cumsum(count[order]) <= (1 - weight) * count.sum()
     means, stds = np.zeros(2), np.ones(2)
     for i, part in enumerate((below & (weight < 1), ~below | (weight == 1))):
-        inside = count * part
-        if not inside.any():
-            inside = count
+        inside = count * part if (count * part).any() else count
         means[i] = inside @ x / inside.sum()
         stds[i] = math.sqrt(inside @ ((x - means[i]) ** 2 + variance) / inside.sum())
     return _Parts(means, np.maximum(stds, NARROWEST * pooled_std(histograms, scales)), weight)
