@@ -58,16 +58,11 @@ def any_angle() -> AbstractContextManager[object]:
     def draw(
         regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
     ) -> training.Minibatch:
-        jitter, half = network.stride * (training.TILE_OUTPUTS - 1) / 2, training.TILES // 2
-        negative = half // 2 if len(regions.negatives) else 0
-        centres = [regions.random_anywhere(half, generator)]
-        centres.append(regions.random_labels(half - negative, jitter, generator, "positives"))
-        if negative:
-            centres.append(regions.random_labels(negative, jitter, generator, "negatives"))
+        centres = training.tile_centres(regions, network, generator)
         turns = random_rotations(training.TILES, generator, mirror=mirror)
         size = training.TILE_OUTPUTS, network.stride, network.field
-        drawn = regions.cut(torch.cat(centres), turns, *size, smooth=True)
-        return training.Minibatch(*drawn, anywhere=slice(0, half))
+        drawn = regions.cut(centres, turns, *size, smooth=True)
+        return training.Minibatch(*drawn, anywhere=slice(0, training.TILES // 2))
 
     return patch.object(training, "draw_tiles", draw)
 

@@ -203,8 +203,8 @@ def cvir(logits: Tensor, labels: Tensor, prior: float, weight: float = 0.2) -> T
     The π·N unlabelled regions with the highest scores are taken to be positives and ignored, the
     other ones, the background and the labelled negatives are negatives, every one alike; positives have
     `weight`, negatives 1 − weight. Labelled negatives are never ignored, and they are drawn more often
-    (a quarter of the tiles lie round them). With more weight than that a few of them are learnt by
-    heart, and look-alikes of the particles they are (docs/architecture.md has figures).
+    (half of the tiles lie round labels, particles or not). With more weight than that a few of them are
+    learnt by heart, and look-alikes of the particles they are (docs/architecture.md has figures).
     """
     unlabelled = labels == 0
     hidden = torch.full_like(logits, -math.inf)

@@ -62,22 +62,28 @@ def uses_tiles(settings: TrainSettings) -> bool:
 def draw_tiles(
     regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
 ) -> Minibatch:
-    """Draw tiles, half of them round random labels and half anywhere, in four or eight symmetries.
+    """Draw tiles, half of them round random labels and half anywhere, in four or eight symmetries."""
+    centres = tile_centres(regions, network, generator)
+    turns = eight_symmetries(generator.device)
+    chosen = turns[torch.randint(8 if mirror else 4, (TILES,), generator=generator, device=generator.device)]
+    drawn = regions.cut(centres, chosen, TILE_OUTPUTS, network.stride, network.field)
+    return Minibatch(*drawn, anywhere=slice(0, TILES - TILES // 2))
+
+
+def tile_centres(regions: Regions, network: Classifier, generator: torch.Generator) -> Tensor:
+    """Draw centres (image, y, x) of tiles, the first half anywhere, the others round labels; (TILES, 3).
 
     Every label has the same chance, particle or not: were a fixed part of the tiles round the negatives, the
     surroundings of one or two of them would be seen in every step.
     """
     jitter = network.stride * (TILE_OUTPUTS - 1) / 2
     half = TILES // 2
-    centres = [regions.random_anywhere(TILES - half, generator)]
+    anywhere = regions.random_anywhere(TILES - half, generator)
     if len(regions.negatives):
-        centres.append(regions.random_either(half, jitter, generator, MOST_NEGATIVE))
+        labelled = regions.random_either(half, jitter, generator, MOST_NEGATIVE)
     else:
-        centres.append(regions.random_labels(half, jitter, generator, "positives"))
-    turns = eight_symmetries(generator.device)
-    chosen = turns[torch.randint(8 if mirror else 4, (TILES,), generator=generator, device=generator.device)]
-    drawn = regions.cut(torch.cat(centres), chosen, TILE_OUTPUTS, network.stride, network.field)
-    return Minibatch(*drawn, anywhere=slice(0, TILES - half))
+        labelled = regions.random_labels(half, jitter, generator, "positives")
+    return torch.cat([anywhere, labelled])
 
 
 def draw_patches(
