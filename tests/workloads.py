@@ -16,7 +16,7 @@ KILL = getattr(signal, "SIGKILL", 9)
 
 @dataclass(frozen=True)
 class Deadly:
-    """Says which process did it; kills that process for some names (once, where there is a flag)."""
+    """Says which process did it; kills that process for some names (where there are flags: once, with its id)."""
 
     names: frozenset[str]
     flags: Path | None = None
@@ -27,7 +27,7 @@ class Deadly:
                 os.kill(os.getpid(), KILL)
             flag = self.flags / prepared.name
             if not flag.exists():
-                flag.touch()
+                flag.write_text(str(os.getpid()))
                 os.kill(os.getpid(), KILL)
         return os.getpid()
 
