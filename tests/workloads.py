@@ -16,7 +16,7 @@ KILL = getattr(signal, "SIGKILL", 9)
 
 @dataclass(frozen=True)
 class Deadly:
-    """Says which process did it; kills that process for some names (where there are flags: once, with its id)."""
+    """Says which process did it; kills that one for some names (where there are flags: once, with its id)."""
 
     names: frozenset[str]
     flags: Path | None = None
