@@ -8,7 +8,11 @@ Labels are drawn at random from all particles of the training micrographs, the e
 mean of those, and all training micrographs are used, with a label or without.
 
 With --hard the sets are those that the general model is suspected to be bad at (sets.py): a start from it
-must not lose to one from random weights there.
+must not lose to one from random weights there. --weights FILE starts from another general model, such as one
+that has never seen the shape of the set:
+
+    napari-topaz pretrain no_rods.safetensors --without rod --steps 4000
+    python benchmarks/ablation.py --weights no_rods.safetensors --sets elongated --elements default random-start
 
 With --development the simulated sets have other seeds: other particles on other micrographs. Recipes are
 chosen on those, and what is reported is measured on the sets that the other benchmarks report on.
@@ -28,10 +32,12 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
+from unittest.mock import patch
 from zlib import crc32
 
 # Before torch is imported, here and in the workers: threads of two processes wait for one another.
@@ -61,6 +67,7 @@ from napari_topaz.files.atomic import replace_file
 from napari_topaz.jobs.evaluate import evaluate
 from napari_topaz.jobs.pick import picks_of
 from napari_topaz.jobs.train import train
+from napari_topaz.model import general
 from napari_topaz.model.general import WEIGHTS
 from napari_topaz.model.picker import PickerModel
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
@@ -80,6 +87,7 @@ class Cell:
     element: str
     labels: int
     draw: int
+    weights: Path = WEIGHTS
 
     @property
     def method(self) -> str:
@@ -93,9 +101,19 @@ class Cell:
     def file(self, work: Path, micrographs: MicrographSet) -> Path:
         """Where its result is kept."""
         options = [self.settings.model_dump_json(), *ELEMENTS[self.element].preprocess.items()]
-        means = [VERSION, asdict(self), *options, fingerprint(micrographs), crc32(WEIGHTS.read_bytes())]
+        what = {k: v for k, v in asdict(self).items() if k != "weights"}
+        means = [VERSION, what, *options, fingerprint(micrographs), crc32(self.weights.read_bytes())]
         checksum = crc32(json.dumps(means).encode())
         return work / f"{self.set}_{self.element}_{self.labels}_{self.draw}_{checksum:08x}.json"
+
+
+@contextmanager
+def general_model_of(weights: Path) -> Iterator[None]:
+    """Let these weights be the package's."""
+    with patch.object(general, "WEIGHTS", weights):
+        general.general_model.cache_clear()
+        yield
+    general.general_model.cache_clear()
 
 
 def pick_test(model: PickerModel, world: World, preprocess: PreprocessSettings) -> dict[str, Picks]:
@@ -115,7 +133,7 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
     preprocess = PreprocessSettings(**known, **ELEMENTS[cell.element].preprocess)
     training_set = training_set_of(world, labels, preprocess, cell.settings)
     clock = time.process_time()
-    with ELEMENTS[cell.element].context():
+    with ELEMENTS[cell.element].context(), general_model_of(cell.weights):
         model = result_of(train(training_set, preprocess, cell.settings, NetworkSettings(), device="cpu"))
     seconds = time.process_time() - clock
     targets = {s.name: world.truth[s.name] for s in world.test}
@@ -124,6 +142,7 @@ def run_cell(cell: Cell, micrographs: MicrographSet, work: Path) -> dict:
     scores = np.concatenate([p.scores for p in picks.values()]).astype(float)
     at = found.curve.index_at(model.card.threshold)
     row = asdict(cell) | {
+        "weights": cell.weights.name,
         "average_precision": found.average_precision,
         "best_f1": found.best_f1,
         "f1": 0.0 if at is None else float(found.curve.f()[at]),
@@ -241,6 +260,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--development", action="store_true", help="sets of other seeds")
     parser.add_argument("--hard", action="store_true", help="sets that are unlike what was learnt from")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the general model to start from")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--time-limit", type=float, help="seconds after which no cell is begun")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "napari-topaz-ablation")
@@ -250,7 +270,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     options.sets = options.sets or list(known)
     for unknown in set(options.sets) - set(known):
         parser.error(f"{unknown!r} is not a set; choose from {', '.join(known)} (the real one needs --data).")
-    kind = "_hard" if options.hard else "_development" if options.development else ""
+    if not options.weights.is_file():
+        parser.error(f"there is no model {options.weights}")
+    kind = "_other_weights" if options.weights != WEIGHTS else "_hard" if options.hard else "_development" if options.development else ""
     name = f"ablation{kind}.md"
     options.output = options.output or HERE / "results" / name
     return options
@@ -261,7 +283,7 @@ def main(words: Sequence[str] | None = None) -> int:
     known = known_sets(options.data, development=options.development, hard=options.hard)
     # A whole element after the other: what is interrupted compares some of them on everything.
     todo = [
-        (Cell(name, element, count, draw), known[name])
+        (Cell(name, element, count, draw, options.weights), known[name])
         for element in options.elements
         for draw in range(options.draws)
         for name in options.sets

@@ -54,3 +54,25 @@ def test_every_element_trains_and_is_reported(
     text = ablation.report(rows, options)
     assert "Threshold and expected precision" in text
     assert all(element.says in text for element in ablation.ELEMENTS.values())
+
+
+def test_other_weights_are_a_start_of_their_own(ablation: ModuleType, tmp_path: Path) -> None:
+    """Another general model is loaded in place of the package's, and its result kept beside the other."""
+    import torch
+
+    other = tmp_path / "other.safetensors"
+    model = ablation.general.general_model().snapshot()
+    with torch.no_grad():
+        for weights in model.network.parameters():
+            weights.zero_()
+    model.save(other)
+    tiny = ablation.MicrographSet("tiny", TINY)
+    ours, others = (
+        ablation.Cell("tiny", "default", 6, 0, w).file(tmp_path, tiny) for w in (ablation.WEIGHTS, other)
+    )
+    assert ours != others
+    with ablation.general_model_of(other):
+        now = ablation.general.general_model()
+        assert not any(weights.any() for weights in now.network.parameters())
+        assert now.is_general
+    assert any(weights.any() for weights in ablation.general.general_model().network.parameters())
