@@ -12,7 +12,7 @@ must not lose to one from random weights there. --weights FILE starts from anoth
 that has never seen the shape of the set:
 
     napari-topaz pretrain no_rods.safetensors --without rod --steps 4000
-    python benchmarks/ablation.py --weights no_rods.safetensors --sets elongated --elements default random-start
+    python benchmarks/ablation.py --weights no_rods.safetensors --sets elongated …
 
 With --development the simulated sets have other seeds: other particles on other micrographs. Recipes are
 chosen on those, and what is reported is measured on the sets that the other benchmarks report on.
@@ -272,7 +272,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"{unknown!r} is not a set; choose from {', '.join(known)} (the real one needs --data).")
     if not options.weights.is_file():
         parser.error(f"there is no model {options.weights}")
-    kind = "_other_weights" if options.weights != WEIGHTS else "_hard" if options.hard else "_development" if options.development else ""
+    kind = "_hard" if options.hard else "_development" if options.development else ""
+    kind += "_other_weights" * (options.weights != WEIGHTS)
     name = f"ablation{kind}.md"
     options.output = options.output or HERE / "results" / name
     return options
