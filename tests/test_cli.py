@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -579,17 +578,21 @@ def test_help_shows_units_and_defaults(call) -> None:
     assert "[default: cvir]" in said.out
 
 
-def test_version_is_quick_and_imports_nothing_heavy() -> None:
+def test_version_imports_nothing_heavy() -> None:
     code = (
         "import sys; from napari_topaz.cli import main; main(['--version']);"
         "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy', 'numpy'} & set(sys.modules)))"
     )
-    began = time.perf_counter()
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert time.perf_counter() - began < 2, "0.05 s on a machine that does nothing else"
     assert said.stdout.split("\n")[:2] == [__version__, "[]"]
+
+
+def test_python_can_run_the_package() -> None:
+    words = [sys.executable, "-m", "napari_topaz"]
+    assert subprocess.run([*words, "--version"], capture_output=True, text=True).stdout.strip() == __version__
+    assert subprocess.run([*words, "no-such-command"], capture_output=True).returncode == 2
 
 
 def test_help_imports_nothing_heavy() -> None:
