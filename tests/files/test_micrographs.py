@@ -126,14 +126,23 @@ def test_every_format_is_told_by_its_suffix(tmp_path: Path) -> None:
             assert "unknown suffix" not in str(caught.value)
 
 
-def test_a_folder_of_500_files_is_found_without_opening_any(
+def test_finding_a_folder_reads_each_header_once_and_no_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write_mrc(tmp_path / "0.mrc", IMAGE)
+    header = (tmp_path / "0.mrc").read_bytes()[:1024]
     for k in range(500):
-        (tmp_path / f"{k}.mrc").touch()
-    for opens in ("builtins.open", "io.open", "os.open"):
-        monkeypatch.setattr(opens, lambda *_, **__: pytest.fail("a file was opened"))
+        (tmp_path / f"{k}.mrc").write_bytes(header)
+    opened = []
+    plain = Path.open
+
+    def spy(path: Path, *more, **named):
+        opened.append(path)
+        return plain(path, *more, **named)
+
+    monkeypatch.setattr(Path, "open", spy)
     assert len(find_micrographs([tmp_path])) == 500
+    assert len(set(opened)) == len(opened) == 500
 
 
 SHRINK = """
