@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +17,7 @@ from napari_topaz.events import JobError, Warned  # noqa: E402
 from napari_topaz.jobs import live_run  # noqa: E402
 from napari_topaz.jobs.live import Mailbox, Wish, live  # noqa: E402
 from napari_topaz.jobs.live_run import RoundDone  # noqa: E402
+from napari_topaz.jobs.priority import NICENESS  # noqa: E402
 from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE  # noqa: E402
 from napari_topaz.micrograph import MicrographFile  # noqa: E402
 from napari_topaz.model.general import WEIGHTS, general_model  # noqa: E402
@@ -251,3 +254,18 @@ def test_a_mailbox_holds_the_newest_wish() -> None:
     assert mailbox.take(0.01) is None
     threading.Timer(0.05, mailbox.put, [replace(new)]).start()
     assert mailbox.take(10) is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority")
+def test_it_gives_way_to_the_window(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    nice, learn_from = set(), Learner.learn_from
+
+    def look(self, regions, prior):
+        nice.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return learn_from(self, regions, prior)
+
+    monkeypatch.setattr(Learner, "learn_from", look)
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    learn(world, Script(Wish(some(world, 5), "mic_1")))
+    assert nice == {max(NICENESS, before)}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

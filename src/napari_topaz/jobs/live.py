@@ -13,6 +13,7 @@ from napari_topaz.events import Job, JobError, StopToken
 from napari_topaz.jobs.live_run import ALL_SCORES, LiveRun
 from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.preparing import PreparedCache, Source
+from napari_topaz.jobs.priority import at_low_priority
 from napari_topaz.jobs.warm_start import network_of, preprocess_of, settings_of
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
@@ -84,7 +85,8 @@ def live(
 
     Weights and optimiser outlive every change of the labels. After a change the learning rate falls
     along a cosine (Loshchilov & Hutter 2017: restarts), and then the job rests: without news it takes
-    no step. Nothing is held out, and the autoencoder is left out. One core is left to the window.
+    no step. Nothing is held out, and the autoencoder is left out. One core is left to the window, and the
+    thread has a low priority (:func:`~napari_topaz.jobs.priority.at_low_priority`).
 
     Parameters
     ----------
@@ -127,6 +129,10 @@ def live(
         masks=masks,
         ticks=ticks or Ticks(),
     )
+    return (yield from at_low_priority(_learning(run, newest, stop)))
+
+
+def _learning(run: LiveRun, newest: Newest, stop: StopToken) -> Job[PickerModel | None]:
     with one_core_spared():
         while not stop.is_set():
             wish = newest.take(0.0 if run.learning else WAIT)
