@@ -17,7 +17,7 @@ from npe2 import PluginManifest
 
 from napari_topaz.gui import preferences
 from napari_topaz.gui.gestures import DRAGS, GESTURES
-from napari_topaz.gui.keys import KEYS
+from napari_topaz.gui.keys import KEYS, accepted
 from napari_topaz.gui.looks import PALETTES, SCORE_COLOURS, score_colours
 from napari_topaz.gui.preferences import Preferences, prefer_device
 from napari_topaz.gui.session import Session
@@ -73,8 +73,9 @@ def test_the_manifest_offers_what_there_is() -> None:
     pages = declared()
     assert pages["looks"]["colours"].enum == list(PALETTES)
     assert pages["looks"]["colours"].default == next(iter(PALETTES))
-    usual = {key.name: key.keys[0] for key in KEYS}
-    assert {name: p.default for name, p in pages["keys"].items()}.items() <= usual.items()
+    assert {name: (p.title, p.default, p.type) for name, p in pages["keys"].items()} == {
+        key.name: (key.title, key.keys[0], "string") for key in KEYS
+    }
     for device in pages["machine"]["device"].enum:
         assert RunSettings(device=device).device == device
 
@@ -145,6 +146,30 @@ def test_a_key_that_cannot_be_taken_is_named_and_the_usual_one_stays(kept: Path,
     press(viewer, "F1")
     assert toggled == ["ruler", "card"]
     assert "R: ruler" in session.card.text
+
+
+def test_two_keys_can_change_places(kept: Path) -> None:
+    viewer = ViewerModel()
+    session = Session(viewer)
+    stepped: list[int] = []
+    session.workspace.step = stepped.append  # type: ignore[method-assign]
+    keys = get_plugin_settings(preferences.PLUGIN).keys
+    keys.next = "B"  # not yet: it goes back
+    press(viewer, "B")
+    press(viewer, "N")
+    keys.previous = "N"
+    press(viewer, "B")
+    press(viewer, "N")
+    assert stepped == [-1, 1, 1, -1]
+    assert "B or Page Down: next micrograph" in session.card.text
+
+
+def test_a_wrong_key_takes_nothing_from_the_others() -> None:
+    assert accepted({"next": "NoSuchKey", "ruler": "K", "hide": ""}) == ({"ruler": "K"}, ["NoSuchKey"])
+    assert accepted({"next": "K", "ruler": "k"}) == ({"next": "K"}, ["k"])
+    assert accepted({"ruler": "ctrl+z"}) == ({}, ["ctrl+z"])  # that takes changes back, however it is written
+    # The usual key of one that cannot have its own is not another's.
+    assert accepted({"next": "NoSuchKey", "ruler": "N"}) == ({}, ["NoSuchKey", "N"])
 
 
 def test_auto_means_the_preferred_device(monkeypatch: pytest.MonkeyPatch) -> None:

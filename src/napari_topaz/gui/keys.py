@@ -25,6 +25,8 @@ class Key:
         In the preferences, where she may choose another key in place of the first one.
     keys : tuple of str
         As napari writes them.
+    title : str
+        For the page of preferences: the manifest has one row for each.
     does : str
         For the key card.
     do : callable
@@ -33,6 +35,7 @@ class Key:
 
     name: str
     keys: tuple[str, ...]
+    title: str
     does: str
     do: Callable[[Any], Any]
 
@@ -40,89 +43,138 @@ class Key:
 #: All keys. None of them is a default of napari for images and points but Control-Y (two and three
 #: dimensions), which makes no sense for micrographs.
 KEYS = (
-    Key("next", ("N", "PageDown"), "next micrograph", lambda session: session.workspace.step(1)),
-    Key("previous", ("B", "PageUp"), "previous micrograph", lambda session: session.workspace.step(-1)),
+    Key(
+        "next",
+        ("N", "PageDown"),
+        "Next micrograph",
+        "next micrograph",
+        lambda session: session.workspace.step(1),
+    ),
+    Key(
+        "previous",
+        ("B", "PageUp"),
+        "Previous micrograph",
+        "previous micrograph",
+        lambda session: session.workspace.step(-1),
+    ),
     Key(
         "unlabelled",
         ("U",),
+        "Next without labels",
         "next micrograph without labels that is not finished",
         lambda session: session.workspace.next_unlabelled(),
     ),
     Key(
         "finished",
         ("F",),
+        "Finished, or not",
         "this micrograph is finished, or not",
         lambda session: session.workspace.decisions.toggle(Mark.FINISHED),
     ),
     Key(
         "excluded",
         ("E",),
+        "Exclude, or take back",
         "exclude this micrograph, or take it back",
         lambda session: session.workspace.decisions.toggle(Mark.EXCLUDED),
     ),
     Key(
         "reject",
         ("X",),
+        "No particle under the mouse",
         "“no particle” under the mouse; on such a label: takes it back",
         lambda session: session.reject_under_mouse(),
     ),
-    Key("centre", ("G",), "move the labels here to their centres", lambda session: session.centre.emit()),
-    Key("ruler", ("R",), "ruler: drag across a particle", lambda session: session.ruler.toggle()),
-    Key("hide", ("H",), "hide or show labels and picks", lambda session: session.layers.edits.toggle()),
-    Key("undo", ("Control-Z",), "take the last change back", lambda session: session.undo()),
-    Key("redo", ("Control-Shift-Z", "Control-Y"), "do it again", lambda session: session.redo()),
-    Key("away", ("Escape",), "put the ruler and this card away", lambda session: session.put_away()),
-    Key("card", ("F1",), "show or hide this card", lambda session: session.card.toggle()),
+    Key(
+        "centre",
+        ("G",),
+        "Centre the labels",
+        "move the labels here to their centres",
+        lambda session: session.centre.emit(),
+    ),
+    Key("ruler", ("R",), "Ruler", "ruler: drag across a particle", lambda session: session.ruler.toggle()),
+    Key(
+        "hide",
+        ("H",),
+        "Hide or show labels and picks",
+        "hide or show labels and picks",
+        lambda session: session.layers.edits.toggle(),
+    ),
+    Key("undo", ("Control-Z",), "Undo", "take the last change back", lambda session: session.undo()),
+    Key("redo", ("Control-Shift-Z", "Control-Y"), "Redo", "do it again", lambda session: session.redo()),
+    Key(
+        "away",
+        ("Escape",),
+        "Put ruler and key card away",
+        "put the ruler and this card away",
+        lambda session: session.put_away(),
+    ),
+    Key("card", ("F1",), "Key card", "show or hide this card", lambda session: session.card.toggle()),
 )
 
 
-def bind(viewer: ViewerModel, session: Session, chosen: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Bind all keys.
+def accepted(chosen: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Tell which of the keys that she chose can be had, all of them together.
 
     Parameters
     ----------
-    viewer : ViewerModel
-    session : Session
     chosen : mapping of str to str
-        Keys in place of the first ones, by :attr:`Key.name`.
+        Keys in place of the first ones, by :attr:`Key.name`; empty for the usual one.
 
     Returns
     -------
-    bound : list of str
-        For :func:`unbind`.
+    taken : dict of str to str
+        Those that are bound.
     wrong : list of str
-        Chosen keys that are none or do something else already; the usual ones are bound in their place.
+        Those that are no keys or do something else already: the usual ones are bound in their place.
     """
-    bound: list[str] = []
-    wrong: list[str] = []
-    usual = {one for key in KEYS for one in key.keys}
+    taken = {key.name: chosen[key.name] for key in KEYS if chosen.get(key.name)}
+    wrong = [one for one in taken.values() if not _is_key(one)]
+    taken = {name: one for name, one in taken.items() if one not in wrong}
+    while (name := _clashing(taken)) is not None:
+        wrong.append(taken.pop(name))
+    return taken, wrong
+
+
+def _clashing(taken: Mapping[str, str]) -> str | None:
+    """Name of a chosen key that does something else too; a usual one stays, and of two chosen the first."""
+    owners: dict[str, Key] = {}
     for key in KEYS:
-        for one in keys_of(key, chosen):
-            taken = one in bound or (one in usual and one not in key.keys)
-            if taken or not _bind_one(viewer, one, key, session):
-                wrong.append(one)
-                one = key.keys[0]
-                _bind_one(viewer, one, key, session)
-            bound.append(one)
-    return bound, wrong
+        for one in keys_of(key, taken):
+            other = owners.setdefault(_as_napari_writes(one), key)
+            if other is not key:
+                is_chosen = _as_napari_writes(taken.get(key.name, "")) == _as_napari_writes(one)
+                return key.name if is_chosen else other.name
+    return None
+
+
+def _is_key(one: str) -> bool:
+    from app_model.types import KeyBinding, KeyCode
+
+    try:
+        return KeyBinding.from_str(one).part0.key is not KeyCode.UNKNOWN
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _as_napari_writes(one: str) -> str:
+    from app_model.types import KeyBinding
+
+    return str(KeyBinding.from_str(one)) if one else ""
+
+
+def bind(viewer: ViewerModel, session: Session, taken: Mapping[str, str]) -> list[str]:
+    """Bind all keys; those of :func:`accepted` in place of the first ones. Returns what :func:`unbind` needs."""
+    bound = [(one, key) for key in KEYS for one in keys_of(key, taken)]
+    for one, key in bound:
+        viewer.bind_key(one, _pressed(key, session), overwrite=True)
+    return [one for one, _ in bound]
 
 
 def unbind(viewer: ViewerModel, bound: Iterable[str]) -> None:
     """Take keys away from the viewer."""
     for one in bound:
         viewer.bind_key(one, None, overwrite=True)
-
-
-def _bind_one(viewer: ViewerModel, one: str, key: Key, session: Session) -> bool:
-    from app_model.types import KeyBinding, KeyCode
-
-    try:
-        known = KeyBinding.from_str(one).part0.key is not KeyCode.UNKNOWN
-    except (ValueError, KeyError, TypeError):
-        return False
-    if known:
-        viewer.bind_key(one, _pressed(key, session), overwrite=True)
-    return known
 
 
 def keys_of(key: Key, chosen: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_topaz.gui.display import Pictures
 from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.key_card import KeyCard
-from napari_topaz.gui.keys import bind, card_parts, unbind
+from napari_topaz.gui.keys import accepted, bind, card_parts, unbind
 from napari_topaz.gui.layers import Layers
 from napari_topaz.gui.mask_book import MaskBook
 from napari_topaz.gui.mask_layer import MaskLayer
@@ -82,8 +82,9 @@ class Session:
         if viewer is None:
             return
         unbind(viewer, self._bound)
-        self._bound, wrong = bind(viewer, self, chosen)
-        self.card.parts = card_parts({} if wrong else chosen)
+        taken, wrong = accepted(chosen)
+        self._bound = bind(viewer, self, taken)
+        self.card.parts = card_parts(taken)
         if wrong:
             self.said.emit(f"Of the keys in the preferences these cannot be taken: {', '.join(wrong)}.")
 
