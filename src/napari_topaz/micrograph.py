@@ -110,7 +110,7 @@ class Micrograph:
     name : str
         See :func:`micrograph_name`.
     pixels : ndarray of shape (height, width)
-        Any real data type, row 0 first as stored in the file; may be a read-only memory map.
+        Any real data type, row 0 first as stored in the file; may be read-only.
     pixel_size : float or None
         Å per pixel; None where it is not known.
     file : MicrographFile or None

@@ -88,7 +88,7 @@ def _micrograph(path: Path) -> None:
 
     found = read_micrograph(path)
     assert found.pixels.shape == found.shape
-    float(found.pixels[-1, -1])  # the last byte of a memory map is there
+    float(found.pixels[-1, -1])
 
 
 def _heatmap(path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,46 +141,3 @@ def test_finding_a_folder_reads_each_header_once_and_no_pixels(
     monkeypatch.setattr(Path, "open", spy)
     assert len(find_micrographs([tmp_path])) == 500
     assert len(set(opened)) == len(opened) == 500
-
-
-SHRINK = """
-import sys
-from pathlib import Path
-from napari_topaz.files import FileError, read_micrograph
-from napari_topaz.files import micrographs
-path, real = Path(sys.argv[1]), micrographs.MICROGRAPH_FORMATS["mrc"].pixels
-
-def pixels(path, section):
-    mapped = real(path, section)
-    path.write_bytes(path.read_bytes()[: int(sys.argv[2])])
-    return mapped
-
-object.__setattr__(micrographs.MICROGRAPH_FORMATS["mrc"], "pixels", pixels)
-try:
-    print(read_micrograph(path, whole=True).pixels.sum())
-except FileError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize("left", [0, 1024, 1500, None])
-def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, left: int | None) -> None:
-    """In a process of its own: with a memory map the system would end it."""
-    path = tmp_path / "a.mrc"
-    write_mrc(path, np.ones((100, 120), np.float32), 1.0)
-    size = path.stat().st_size if left is None else left
-    done = subprocess.run(
-        [sys.executable, "-c", SHRINK, str(path), str(size)], capture_output=True, text=True
-    )
-    assert done.returncode == 0
-    assert f"{path} was written to while it was read" in done.stdout
-
-
-def test_whole_is_the_same_as_mapped(folder: Path) -> None:
-    for name in ("a_9.mrc", "b.mrcs"):
-        mapped, whole = (read_micrograph(folder / name, whole=how) for how in (False, True))
-        assert isinstance(mapped.pixels, np.memmap)
-        assert not isinstance(whole.pixels, np.memmap)
-        assert whole.pixels.dtype == mapped.pixels.dtype
-        assert not whole.pixels.flags.writeable
-        np.testing.assert_array_equal(whole.pixels, mapped.pixels)

@@ -9,17 +9,20 @@ import pytest
 import tifffile
 
 from napari_topaz.files import FileError, find_micrographs, read_header, read_micrograph
+from napari_topaz.files.stored import StoredPixels
+from napari_topaz.files.tiff import find_tiff_pixels
 
 PIXELS = (np.arange(6 * 8 * 3).reshape(3, 6, 8) * 7).astype(np.uint16)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4"])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_plain_images_are_mapped(tmp_path: Path, dtype: str, order: str) -> None:
+def test_plain_images(tmp_path: Path, dtype: str, order: str) -> None:
     pixels = PIXELS[0].astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", pixels, byteorder=order)
     micrograph = read_micrograph(tmp_path / "a.tif")
-    assert isinstance(micrograph.pixels, np.memmap)
+    assert not micrograph.pixels.flags.writeable
+    assert isinstance(find_tiff_pixels(tmp_path / "a.tif", 0), StoredPixels)
     np.testing.assert_array_equal(micrograph.pixels, pixels)
     assert (micrograph.shape, micrograph.pixel_size, micrograph.name) == ((6, 8), None, "a")
     assert read_header(tmp_path / "a.tif").kind == f"TIFF ({pixels.dtype})"

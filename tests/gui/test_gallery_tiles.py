@@ -39,25 +39,25 @@ def spotted(value: float = 500) -> Micrograph:
 
 
 def test_a_tile_shows_its_place_in_the_middle() -> None:
-    tile = cut_tile(spotted(), TileKey(spotted(), 100, 250, 40.0))
+    tile = cut_tile(spotted().pixels, TileKey(spotted(), 100, 250, 40.0))
     assert tile.shape == (64, 64)
     bright = np.argwhere(tile > 200)
     assert np.abs(bright.mean(axis=0) - 32).max() < 1
-    away = cut_tile(spotted(), TileKey(spotted(), 110, 240, 40.0))
+    away = cut_tile(spotted().pixels, TileKey(spotted(), 110, 240, 40.0))
     assert np.abs(np.argwhere(away > 200).mean(axis=0) - [22, 42]).max() < 1.5
 
 
 def test_large_boxes_are_downsampled_and_edges_continued() -> None:
     one = micrograph("a")
-    assert cut_tile(one, TileKey(one, 0, SHAPE[1] - 1, 100.0)).shape == (EDGE, EDGE)
-    assert cut_tile(one, TileKey(one, 10, 10, None)).shape == (16, 16)  # 1/40 of the longer side
+    assert cut_tile(one.pixels, TileKey(one, 0, SHAPE[1] - 1, 100.0)).shape == (EDGE, EDGE)
+    assert cut_tile(one.pixels, TileKey(one, 10, 10, None)).shape == (16, 16)  # 1/40 of the longer side
 
 
 def test_a_hot_pixel_does_not_hide_the_particle() -> None:
     hot = spotted(112)
-    clean = cut_tile(hot, TileKey(hot, 100, 250, 40.0)).astype(float)
+    clean = cut_tile(hot.pixels, TileKey(hot, 100, 250, 40.0)).astype(float)
     hot.pixels[80, 235] = 1e7
-    tile = cut_tile(hot, TileKey(hot, 100, 250, 40.0)).astype(float)
+    tile = cut_tile(hot.pixels, TileKey(hot, 100, 250, 40.0)).astype(float)
     middle = slice(27, 37), slice(27, 37)
     assert abs(tile[middle].mean() - clean[middle].mean()) < 10
 
@@ -91,6 +91,27 @@ def test_what_cannot_be_read_is_told_once_and_tried_again(cutter: TileCutter, fi
     cutter.try_again()
     cutter.wish([gone])
     until(lambda: cutter.get(gone) is not None)
+
+
+def test_a_micrograph_that_is_cut_between_two_tiles_is_told_and_the_rest_is_shown(
+    cutter: TileCutter, files, monkeypatch
+) -> None:
+    broken = [TileKey(files[0], y, 60, 40.0) for y in (30, 60, 90)]
+    good = TileKey(files[1], 30, 60, 40.0)
+    cut = module.cut_tile
+
+    def truncating(image: object, key: TileKey) -> np.ndarray:
+        if key is broken[1]:
+            with files[0].path.open("r+b") as file:
+                file.truncate(2000)
+        return cut(image, key)
+
+    monkeypatch.setattr(module, "cut_tile", truncating)
+    cutter.wish([*broken, good])
+    until(lambda: not cutter.busy)
+    assert [cutter.get(k) is not None for k in (*broken, good)] == [True, False, False, True]
+    assert "written to while it was read" in str(cutter.why_not(broken[1]))
+    assert cutter.why_not(good) is None
 
 
 def test_new_wishes_replace_old_ones(cutter: TileCutter, monkeypatch) -> None:

@@ -11,6 +11,8 @@ import starfile
 
 from napari_topaz.events import JobError, MicrographDone, Warned
 from napari_topaz.files import FileError, find_micrographs, read_header, read_micrograph, write_mrc
+from napari_topaz.files.stacks import StackWriter
+from napari_topaz.jobs import stack_boxes
 from napari_topaz.jobs.montage import _mosaic, rank, samples
 from napari_topaz.jobs.stack import choose, stack
 from napari_topaz.micrograph import Micrograph, MicrographFile
@@ -264,3 +266,52 @@ def test_ranked_by_score(folder, tmp_path) -> None:
     ranked = rank([part])
     assert ranked.scores.tolist() == [3, 2, 1]
     np.testing.assert_array_equal(ranked.read(0), read_all(tmp_path / "out" / "particles.star")[1])
+
+
+@pytest.mark.parametrize("size", [24, 32])
+def test_many_boxes_are_cut_as_few_are(folder, tmp_path, size) -> None:
+    """Of three boxes windows of 24 px are read, but for 32 px all of the micrograph."""
+    edges = PLAIN.model_copy(update={"box_size": size, "edge": "reflect"})
+    files = find_micrographs([folder])
+    in_memory = [read_micrograph(file) for file in files]
+    found = [run(stack(s, picks_of(), tmp_path / f"{k}", edges))[1] for k, s in enumerate((files, in_memory))]
+    np.testing.assert_array_equal(*(read_all(one.star) for one in found))
+
+
+@pytest.mark.parametrize("output", ["out", "all.mrcs"])
+def test_a_micrograph_that_is_cut_between_two_boxes_is_left_out_as_a_whole(
+    folder, tmp_path, monkeypatch, output
+) -> None:
+    files = find_micrographs([folder])
+    without = run(stack([files[0], files[2]], picks_of(), tmp_path / "without" / output, PLAIN))[1]
+    seen: list[int] = []
+
+    def cut_box(*how):
+        seen.append(1)
+        if len(seen) == 5:  # the second box of the second micrograph
+            with files[1].path.open("r+b") as file:
+                file.truncate(4000)
+        return real(*how)
+
+    real = stack_boxes.cut_box
+    monkeypatch.setattr(stack_boxes, "cut_box", cut_box)
+    events, found = run(stack(files, picks_of(), tmp_path / "with" / output, PLAIN))
+    (failed,) = [e for e in events if isinstance(e, MicrographDone) and e.error]
+    assert failed.name == "m_1"
+    assert "m_1.mrc was written to while it was read" in failed.error
+    assert (found.particles, found.micrographs) == (6, 2)
+    assert not list((tmp_path / "with").rglob("*m_1*"))
+    for stack_with, stack_without in zip(found.stacks, without.stacks, strict=True):
+        assert stack_with.read_bytes() == stack_without.read_bytes()
+    text = found.star.read_text().replace(str(tmp_path / "with"), str(tmp_path / "without"))
+    assert text == without.star.read_text()
+
+
+def test_an_output_that_cannot_be_written_ends_the_job(folder, tmp_path, monkeypatch) -> None:
+    def add(self, box):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StackWriter, "add", add)
+    with pytest.raises(FileError, match=r"m_0\.mrcs cannot be written \(No space left"):
+        run(stack(find_micrographs([folder]), picks_of(), tmp_path / "out", PLAIN))
+    assert not list((tmp_path / "out").iterdir())

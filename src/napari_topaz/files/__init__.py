@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         MICROGRAPH_FORMATS,
         MicrographFormat,
         find_micrographs,
+        locate_micrograph,
         read_header,
         read_micrograph,
     )
@@ -59,6 +60,7 @@ _HOMES = {
     "format_of": "pick_files",
     "heatmap_path": "heatmaps",
     "holds_corners": "pick_files",
+    "locate_micrograph": "micrographs",
     "mask_path": "masks",
     "match_names": "names",
     "open_stack": "stacks",
@@ -96,6 +98,7 @@ __all__ = [
     "format_of",
     "heatmap_path",
     "holds_corners",
+    "locate_micrograph",
     "mask_path",
     "match_names",
     "open_stack",

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_topaz.files.errors import FileError
-from napari_topaz.files.mrc import read_mrc_labels, read_mrc_pixels, write_mrc
+from napari_topaz.files.mrc import find_mrc_pixels, read_mrc_labels, write_mrc
+from napari_topaz.files.stored import in_memory
 from napari_topaz.score_map import ScoreMap
 
 #: What files of score maps end with; the rest is the micrograph's name.
@@ -75,7 +76,7 @@ def read_heatmap(path: Path) -> Heatmap:
     FileError
         Where the file is not a score map that :func:`write_heatmap` wrote.
     """
-    pixels = read_mrc_pixels(path, 0)
+    pixels = in_memory(find_mrc_pixels(path, 0))
     height, width, step_y, step_x, border, radius = _numbers(path)
     name = path.name.removesuffix(ENDING)
     scores = ScoreMap(

@@ -106,7 +106,7 @@ def read_mask(path: Path) -> Mask:
     if path.suffix.lower() in POLYGONS:
         return _read_polygons(path)
     try:
-        pixels = np.asarray(read_micrograph(MicrographFile(path)).pixels)
+        pixels = read_micrograph(MicrographFile(path)).pixels
     except OSError as error:
         raise reading_failed(path, error) from error
     return Mask(raster=_hidden(pixels, path))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
-from napari_topaz.files.mrc import read_mrc_header, read_mrc_pixels
+from napari_topaz.files.mrc import find_mrc_pixels, read_mrc_header
 from napari_topaz.files.pictures import read_picture_header, read_picture_pixels
-from napari_topaz.files.tiff import read_tiff_header, read_tiff_pixels
+from napari_topaz.files.stored import LocatedMicrograph, StoredPixels, stamp_of
+from napari_topaz.files.tiff import find_tiff_pixels, read_tiff_header
 from napari_topaz.micrograph import COMPRESSIONS, Micrograph, MicrographFile, MicrographHeader
 
 
@@ -31,20 +31,20 @@ class MicrographFormat:
     header : callable
         (path) -> MicrographHeader; reads no pixels.
     pixels : callable
-        (path, 0-based section) -> array (height, width), read-only.
+        (path, 0-based section) -> StoredPixels, or array (height, width), read-only.
     """
 
     suffixes: tuple[str, ...]
     header: Callable[[Path], MicrographHeader]
-    pixels: Callable[[Path, int], NDArray[Any]]
+    pixels: Callable[[Path, int], StoredPixels | NDArray[Any]]
 
 
 #: All formats; a new one is a function pair and one line.
 MICROGRAPH_FORMATS = {
     "mrc": MicrographFormat(
-        (".mrc", ".mrcs", ".map", ".rec", ".st", ".ali"), read_mrc_header, read_mrc_pixels
+        (".mrc", ".mrcs", ".map", ".rec", ".st", ".ali"), read_mrc_header, find_mrc_pixels
     ),
-    "tiff": MicrographFormat((".tif", ".tiff"), read_tiff_header, read_tiff_pixels),
+    "tiff": MicrographFormat((".tif", ".tiff"), read_tiff_header, find_tiff_pixels),
     "picture": MicrographFormat((".png", ".jpg", ".jpeg"), read_picture_header, read_picture_pixels),
 }
 _BY_SUFFIX = {suffix: format_ for format_ in MICROGRAPH_FORMATS.values() for suffix in format_.suffixes}
@@ -105,7 +105,7 @@ def read_header(source: str | Path | MicrographFile) -> MicrographHeader:
     return _format_of(path).header(path)
 
 
-def read_micrograph(source: str | Path | MicrographFile, *, whole: bool = False) -> Micrograph:
+def read_micrograph(source: str | Path | MicrographFile) -> Micrograph:
     """Read one micrograph.
 
     Parameters
@@ -113,64 +113,43 @@ def read_micrograph(source: str | Path | MicrographFile, *, whole: bool = False)
     source : str, Path or MicrographFile
         A path to a single image or to the first section of a stack (``000003@stack.mrcs`` is its
         third), or what :func:`find_micrographs` returned.
-    whole : bool
-        Read all pixels into memory now. The system ends a process that looks at a memory map of a file
-        which has become shorter, as one does that is copied anew; this way it is an error.
 
     Returns
     -------
     Micrograph
         Pixels (height, width), row 0 first as stored, in the file's data type and byte order,
-        read-only and, unless `whole`, memory-mapped where the format allows it. The pixel size is
-        None where the file does not say or says 0.
+        read-only. The pixel size is None where the file does not say or says 0.
 
     Raises
     ------
     FileError
-        Where the file cannot be read as what its suffix says, or has no such section; with `whole` also
-        where it changes while it is read.
+        Where the file cannot be read as what its suffix says, has no such section, or changes while
+        it is read.
     """
     file = source if isinstance(source, MicrographFile) else _one_file(source)
-    format_ = _format_of(file.path)
-    before = _stamp(file.path) if whole else None
+    found = locate_micrograph(file)
+    return Micrograph(found.name, found.read(), found.pixel_size, found.file)
+
+
+def locate_micrograph(source: MicrographFile | Micrograph) -> LocatedMicrograph:
+    """Find the pixels of one micrograph, to read windows of it; see :func:`read_micrograph`.
+
+    Raises
+    ------
+    FileError
+        Where the file cannot be read as what its suffix says, or has no such section.
+    """
+    if isinstance(source, Micrograph):
+        return LocatedMicrograph(source.name, source.file, source.pixels, source.pixel_size)
+    file = source
+    format_, stamp = _format_of(file.path), stamp_of(file.path)
     header = format_.header(file.path)
     if file.section is None and header.sections > 1:
         file = MicrographFile(file.path, 0)
     if not 0 <= (file.section or 0) < header.sections:
         raise FileError(f"{file.path} has {header.sections} sections, so {file.star_name} does not exist.")
     pixels = format_.pixels(file.path, file.section or 0)
-    if whole:
-        pixels = _in_memory(pixels, file.path)
-        if _stamp(file.path) != before:
-            raise _changing(file.path)
-    return Micrograph(file.name, pixels, header.pixel_size, file)
-
-
-def _in_memory(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
-    """The pixels of a memory map, read in the ordinary way."""
-    if not isinstance(pixels, np.memmap):
-        return pixels
-    try:
-        read = np.fromfile(path, pixels.dtype, pixels.size, offset=pixels.offset)
-    except OSError as error:
-        raise reading_failed(path, error) from error
-    if read.size < pixels.size:
-        raise _changing(path)
-    read.setflags(write=False)
-    return read.reshape(pixels.shape)
-
-
-def _changing(path: Path) -> FileError:
-    return FileError(f"{path} was written to while it was read; wait until it is whole, and do it again.")
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Tell whether a file is written to; None where there is none."""
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_size, about.st_mtime_ns
+    return LocatedMicrograph(file.name, file, pixels, header.pixel_size, stamp)
 
 
 def expand(spec: str | Path, suffixes: Iterable[str]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""MRC: headers without pixels, pixels as memory maps, and writing.
+"""MRC: headers without pixels, where pixels lie, and writing.
 
 Layout and byte order come from `mrcfile`'s header definition. Its file classes are not used for
 reading: in permissive mode they report through `warnings`, whose state is shared by all threads,
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_topaz.files.atomic import replace_file
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
+from napari_topaz.files.stored import StoredPixels
 from napari_topaz.micrograph import MicrographHeader
 
 #: Modes whose pixels are real numbers. Mode 0 is signed, as the standard says.
@@ -104,14 +105,13 @@ def read_mrc_labels(path: Path) -> list[str]:
     return [bytes(line).decode("ascii", "replace").rstrip() for line in lines]
 
 
-def read_mrc_pixels(path: Path, section: int) -> NDArray[Any]:
-    """Read one section, 0-based.
+def find_mrc_pixels(path: Path, section: int) -> StoredPixels | NDArray[Any]:
+    """Find one section, 0-based; where the file is compressed or has 4-bit pixels, it is read.
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Row 0 first as stored, data type and byte order of the file, read-only; a memory map
-        unless the file is compressed or has 4-bit pixels.
+    StoredPixels or ndarray of shape (height, width)
+        Row 0 first as stored, data type and byte order of the file, read-only.
 
     Raises
     ------
@@ -121,10 +121,7 @@ def read_mrc_pixels(path: Path, section: int) -> NDArray[Any]:
     layout = _read_layout(path)
     start = layout.offset + section * layout.section_bytes
     if not layout.compressed and layout.mode != _FOUR_BIT:
-        try:
-            return np.memmap(path, layout.dtype, "r", start, layout.shape)
-        except OSError as error:
-            raise reading_failed(path, error) from error
+        return StoredPixels(path, layout.dtype, start, layout.shape)
     data = _read_bytes(path, layout.opener, start, layout.section_bytes)
     if len(data) < layout.section_bytes:
         raise _cut_short(path, layout, section * layout.section_bytes + len(data))

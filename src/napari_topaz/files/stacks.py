@@ -42,6 +42,18 @@ class StackWriter:
         self._low, self._high = min(self._low, float(box.min())), max(self._high, float(box.max()))
         self.count += 1
 
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Take back the particles that a block adds, where it fails."""
+        before = self.count, self._sum, self._squares, self._low, self._high
+        try:
+            yield
+        except BaseException:
+            self.count, self._sum, self._squares, self._low, self._high = before
+            self._file.seek(HEADER_DTYPE.itemsize + self.count * self._size**2 * 4)
+            self._file.truncate()
+            raise
+
     def header(self, pixel_size: float) -> bytes:
         """Return the 1024 bytes of an MRC2014 header of an image stack."""
         header = np.zeros((), HEADER_DTYPE.newbyteorder("<"))

@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
+from napari_topaz.files.stored import StoredPixels
 from napari_topaz.micrograph import MicrographHeader
 
 _T = TypeVar("_T")
@@ -47,14 +48,13 @@ def read_tiff_header(path: Path) -> MicrographHeader:
     return _with_tiff(path, header)
 
 
-def read_tiff_pixels(path: Path, section: int) -> NDArray[Any]:
-    """Read one page, 0-based.
+def find_tiff_pixels(path: Path, section: int) -> StoredPixels | NDArray[Any]:
+    """Find one page, 0-based; where it is compressed, tiled or in colour, it is read.
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Row 0 first as stored, read-only; a memory map where the page is neither compressed nor
-        tiled. Colours become their mean.
+    StoredPixels or ndarray of shape (height, width)
+        Row 0 first as stored, read-only. Colours become their mean.
 
     Raises
     ------
@@ -62,11 +62,13 @@ def read_tiff_pixels(path: Path, section: int) -> NDArray[Any]:
         See :func:`read_tiff_header`; also where a codec is not installed.
     """
 
-    def pixels(tiff: tifffile.TiffFile) -> NDArray[Any]:
+    def pixels(tiff: tifffile.TiffFile) -> StoredPixels | NDArray[Any]:
         page: Any = tiff.pages[section]
         if page.axes == "YX" and page.is_memmappable and page.is_contiguous:
             dtype = np.dtype(tiff.byteorder + page.dtype.char)
-            return np.memmap(path, dtype, "r", page.dataoffsets[0], page.shape)
+            if (missing := page.dataoffsets[0] + page.nbytes - tiff.filehandle.size) > 0:
+                raise FileError(f"{path} is cut short, {missing} bytes are missing; copy it again.")
+            return StoredPixels(path, dtype, page.dataoffsets[0], page.shape)
         if page.nbytes > _MOST_COMPRESSED:
             raise FileError(f"{path} claims {page.nbytes >> 30} GiB of compressed pixels; convert it to MRC.")
         array = page.asarray()

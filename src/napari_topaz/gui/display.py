@@ -84,7 +84,6 @@ def picture_of(micrograph: Micrograph, settings: DisplaySettings, pixel_size: fl
     Parameters
     ----------
     micrograph : Micrograph
-        May be a memory map.
     settings : DisplaySettings
     pixel_size : float or None
         Å/px; without it there is no band-pass.
@@ -114,7 +113,7 @@ def binned(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
     """Mean of blocks of `factor` × `factor` pixels; incomplete blocks at the far edges are left out."""
     h, w = pixels.shape[0] // factor, pixels.shape[1] // factor
     rows = np.zeros((h, w * factor), np.float32)
-    for i in range(factor):  # whole rows first: a memory map is read in the order it lies on disk
+    for i in range(factor):  # whole rows first, in the order of memory
         rows += pixels[i : h * factor : factor, : w * factor]
     total = rows[:, 0::factor].copy()
     for j in range(1, factor):
@@ -174,5 +173,5 @@ class Pictures:
 def _make(
     source: MicrographFile | Micrograph, settings: DisplaySettings, pixel_size: float | None
 ) -> Picture:
-    micrograph = read_micrograph(source, whole=True) if isinstance(source, MicrographFile) else source
+    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
     return picture_of(micrograph, settings, pixel_size or micrograph.pixel_size)

@@ -12,11 +12,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_topaz.files import read_micrograph
+from napari_topaz.files import locate_micrograph
 from napari_topaz.gui.job_bar import explain
 from napari_topaz.gui.looks import UNKNOWN_DIAMETER
 from napari_topaz.micrograph import Micrograph, MicrographFile
-from napari_topaz.numerics.boxes import box_corners, cut_box, thumbnail
+from napari_topaz.numerics.boxes import Image, box_corners, cut_box, thumbnail
 
 log = logging.getLogger("napari_topaz")
 
@@ -118,11 +118,11 @@ class TileCutter:
             keys, turn = group
             source = keys[0].source
             try:
-                micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
-                for key in keys:
-                    if turn != self._turn:
-                        break
-                    self._keep(key, cut_tile(micrograph, key))
+                with locate_micrograph(source).opened() as image:
+                    for key in keys:
+                        if turn != self._turn:
+                            break
+                        self._keep(key, cut_tile(image, key))
             except Exception as error:  # a thread has nobody to raise to: it is told in the gallery
                 log.warning("Tiles of %s cannot be cut.", source.name, exc_info=True)
                 with self._lock:
@@ -149,16 +149,16 @@ class TileCutter:
                 self._tiles.popitem(last=False)
 
 
-def cut_tile(micrograph: Micrograph, key: TileKey) -> Tile:
-    """Cut one tile; of a memory map only its box is read.
+def cut_tile(image: Image, key: TileKey) -> Tile:
+    """Cut one tile of a micrograph (height, width); only its box is asked for.
 
     Beyond the edges of the micrograph it continues with the mean. Grey levels are those of the box alone:
     mean ± :data:`CONTRAST` standard deviations.
     """
-    diameter = key.diameter or max(micrograph.shape) * UNKNOWN_DIAMETER
+    diameter = key.diameter or max(image.shape) * UNKNOWN_DIAMETER
     size = max(8, round(diameter * BOX_PER_DIAMETER))
     corner = box_corners(np.array([[key.y, key.x]]), size)[0]
-    box = _without_hot_pixels(cut_box(micrograph.pixels, corner, size, "mean"))
+    box = _without_hot_pixels(cut_box(image, corner, size, "mean"))
     levels = 127.5 + thumbnail(box, EDGE) * (127.5 / CONTRAST)
     return np.asarray(np.clip(levels, 0, 255), np.uint8)
 

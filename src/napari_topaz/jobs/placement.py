@@ -102,7 +102,7 @@ def look_at_picks(
     maps, yx = [], []
     for source in most:
         try:
-            micrograph = source if isinstance(source, Micrograph) else read_micrograph(source, whole=True)
+            micrograph = source if isinstance(source, Micrograph) else read_micrograph(source)
             maps.append(blob_maps(micrograph.pixels))
         except (FileError, ValueError) as error:
             yield Warned(f"{source.name} was not looked at: {error}")

@@ -75,7 +75,7 @@ class PreparedCache:
 
 def prepare_source(source: Source, settings: PreprocessSettings) -> Prepared:
     """Read a micrograph, if it is not yet read, and preprocess it."""
-    micrograph = read_micrograph(source, whole=True) if isinstance(source, MicrographFile) else source
+    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
     return prepare(micrograph, settings)
 
 

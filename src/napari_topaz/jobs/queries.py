@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_topaz.events import Job, JobError, Progress, Started, StopToken, Warned
-from napari_topaz.files import read_micrograph
+from napari_topaz.files import locate_micrograph
 from napari_topaz.jobs.preparing import Source
-from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.boxes import box_corners, cut_box
 from napari_topaz.numerics.queries import choose_queries, doubtful, features, levels, oddities
 from napari_topaz.numerics.rescale import fourier_crop
@@ -97,7 +96,7 @@ def suggest_queries(
     Parameters
     ----------
     sources : sequence of MicrographFile or Micrograph
-        Of a memory map only some boxes are read.
+        Only some boxes are read where they lie uncompressed in a file.
     candidates : mapping of str to Picks
         All peaks of the model by micrograph, also those below the threshold, but none at a label.
     thresholds : mapping of str to float
@@ -209,7 +208,7 @@ def _some_picks(table: _Candidates, rng: np.random.Generator) -> NDArray[np.int6
 def _boxes(source: Source, yx: NDArray[np.float32], diameter: float) -> list[NDArray[np.float32]]:
     if not len(yx):
         return []
-    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
     size = max(8, round(diameter * BOX_PER_DIAMETER))
     corners = box_corners(yx, size)
-    return [cut_box(micrograph.pixels, corner, size, "mean") for corner in corners]
+    with locate_micrograph(source).opened() as image:
+        return [cut_box(image, corner, size, "mean") for corner in corners]

@@ -9,30 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_topaz.events import Job, JobError, MicrographDone, Progress, Saved, Started, StopToken, Warned
 from napari_topaz.files import (
     Optics,
     StackedPicks,
-    check_inside,
     match_names,
     open_stack,
-    read_micrograph,
     write_particle_star,
 )
 from napari_topaz.files.stacks import StackWriter
-from napari_topaz.jobs.mapping import BROKEN, read_ahead
+from napari_topaz.jobs.mapping import read_ahead
 from napari_topaz.jobs.preparing import Source
+from napari_topaz.jobs.stack_boxes import Cut, UnreadableError, boxes_of, find_boxes, particle, readable
 from napari_topaz.jobs.streaming import some_names
-from napari_topaz.micrograph import Micrograph, MicrographFile
-from napari_topaz.numerics.boxes import background_mask, box_corners, boxes_fit, cut_box, normalise_background
-from napari_topaz.numerics.rescale import fourier_crop
+from napari_topaz.micrograph import MicrographFile
+from napari_topaz.numerics.boxes import background_mask
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import StackSettings
 
-#: Up to this fraction of a micrograph's picks may lie outside of it; more is another binning or a flip.
-FEW_OUTSIDE = 0.1
 #: What the STAR file says where nobody says better: RELION refuses particles without these. kV, mm, fraction.
 TYPICAL = {"voltage": 300.0, "spherical_aberration": 2.7, "amplitude_contrast": 0.1}
 
@@ -114,8 +109,8 @@ def stack(
     Parameters
     ----------
     files : sequence of MicrographFile or Micrograph
-        One is open at a time, and one box in memory. One that cannot be read is reported, the rest
-        goes on.
+        One is open at a time, in memory where many boxes are cut from it. One that cannot be read is
+        reported, the rest goes on.
     picks : mapping of str to Picks
         By micrograph; rejected ones are left out.
     output : str or Path
@@ -183,16 +178,6 @@ def choose(picks: Mapping[str, Picks], limit: int | None) -> dict[str, Picks]:
     return best
 
 
-def particle(box: NDArray[np.float32], settings: StackSettings, size: int) -> NDArray[np.float32]:
-    """Downsample a box, (edge, edge), to (size, size), invert it and normalise it, as the settings say."""
-    small = fourier_crop(box, (size, size))
-    if settings.invert:
-        small = -small
-    if settings.normalise:
-        small = normalise_background(small, background_mask(size, settings.background * size))
-    return small
-
-
 def _checked_size(settings: StackSettings) -> int:
     """Edge of the particles in the stack; JobError where the settings are impossible."""
     if settings.box_size is None:
@@ -225,55 +210,28 @@ def _cut_all(
 ) -> Job[None]:
     with ExitStack() as open_files:
         shared: dict[str, StackWriter] = {}
-        for source, future in read_ahead(files, lambda one: _read(one, picks[one.name], run, pixel_size)):
+        how = run.settings, pixel_size
+        for source, future in read_ahead(files, lambda one: find_boxes(one, picks[one.name], *how)):
             if stop is not None and stop.is_set():
                 break
             try:
-                cut = future.result()
-            except BROKEN as error:
-                run.failed[source.name] = str(error) or type(error).__name__
+                with readable():
+                    cut = future.result()
+                if len(cut.picks):
+                    with _writer(run, cut, open_files, shared) as writer, writer.all_or_none():
+                        run.parts.append(_written(run, cut, writer))
+            except UnreadableError as error:
+                run.failed[source.name] = str(error)
                 yield MicrographDone(source.name, error=run.failed[source.name])
                 continue
             run.left_out += cut.left_out
-            if len(cut.picks):
-                with _writer(run, cut, open_files, shared) as writer:
-                    run.parts.append(_written(run, cut, writer))
             yield MicrographDone(source.name, picks=cut.picks)
         if not run.parts:
             raise JobError(_why_nothing(run))
 
 
-@dataclass(frozen=True, eq=False)
-class _Cut:
-    """A micrograph, the picks whose boxes fit, and the corners of those (n, 2)."""
-
-    micrograph: Micrograph
-    picks: Picks
-    corners: NDArray[np.int64]
-    left_out: int
-    pixel_size: float
-
-
-def _read(source: Source, picks: Picks, run: _Run, pixel_size: float | None) -> _Cut:
-    micrograph = read_micrograph(source) if isinstance(source, MicrographFile) else source
-    name, shape, size = micrograph.name, micrograph.shape, run.settings.box_size or 0
-    if size > min(shape):
-        raise ValueError(
-            f"A box of {size} px is larger than {name!r} of {shape[1]} × {shape[0]} px; "
-            "give a smaller --box-size."
-        )
-    if (found := pixel_size or micrograph.pixel_size) is None:
-        raise ValueError(f"The pixel size of {name!r} is not known, and RELION needs it; give --pixel-size.")
-    inside = picks.inside(shape)
-    if (~inside).sum() > FEW_OUTSIDE * len(picks):
-        check_inside(picks, shape, name)
-    corners = box_corners(picks.yx, size)
-    fits = inside & boxes_fit(corners, size, shape) if run.settings.edge == "drop" else inside
-    return _Cut(micrograph, picks[fits], corners[fits], int((~fits).sum()), found)
-
-
 def _writer(
-    run: _Run, cut: _Cut, open_files: ExitStack, shared: dict[str, StackWriter]
+    run: _Run, cut: Cut, open_files: ExitStack, shared: dict[str, StackWriter]
 ) -> AbstractContextManager[StackWriter]:
     """The micrograph's own stack, or the one that all share and that is finished with the job."""
     path = run.output.stack(cut.micrograph.name)
@@ -285,10 +243,9 @@ def _writer(
     return nullcontext(shared["all"])
 
 
-def _written(run: _Run, cut: _Cut, writer: StackWriter) -> StackedPicks:
+def _written(run: _Run, cut: Cut, writer: StackWriter) -> StackedPicks:
     first, size = writer.count, run.settings.box_size or 0
-    for corner in cut.corners:
-        box = cut_box(cut.micrograph.pixels, corner, size, run.settings.edge)
+    for box in boxes_of(cut, run.settings):
         writer.add(particle(box, run.settings, run.size))
     given: dict[str, Any] = {k: getattr(run.settings, k) for k in TYPICAL}
     optics = {k: TYPICAL[k] if given[k] is None else given[k] for k in TYPICAL}

@@ -6,6 +6,8 @@ cut at the nearest whole pixel: a centre is at most half a pixel off, and no pix
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -26,16 +28,25 @@ def boxes_fit(corners: NDArray[np.int64], size: int, shape: tuple[int, int]) -> 
     return np.asarray(((corners >= 0) & (corners + size <= np.asarray(shape))).all(axis=1))
 
 
-def cut_box(
-    image: NDArray[np.generic], corner: NDArray[np.int64], size: int, edge: str = "drop"
-) -> NDArray[np.float32]:
+class Image(Protocol):
+    """An image that gives windows ``image[y0:y1, x0:x1]``: an array, or a file that reads them then."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width)."""
+
+    def __getitem__(self, place: tuple[slice, slice], /) -> NDArray[Any]:
+        """Give a window."""
+
+
+def cut_box(image: Image, corner: NDArray[np.int64], size: int, edge: str = "drop") -> NDArray[np.float32]:
     """Cut one box.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W)
-        May be a memory map: only the box is read. Pixels that are not finite become the mean of the
-        box's others.
+    image : Image of shape (H, W)
+        Only the window that has the box is asked for. Pixels that are not finite become the mean of
+        the box's others.
     corner : ndarray of int64, shape (2,)
         First pixel of the box, see :func:`box_corners`.
     size : int
@@ -58,9 +69,12 @@ def cut_box(
         raise ValueError(f"A box of {size} px at {corner.tolist()} reaches beyond {image.shape} px.")
     continued = _reflected if edge == "reflect" else _repeated
     along = (continued(rows, image.shape[0]), continued(columns, image.shape[1]))
-    # Whole rows of a slice: only where the box is at an edge must pixels be gathered.
-    whole = image[corner[0] : corner[0] + size, corner[1] : corner[1] + size] if seen.all() else None
-    box = np.array(image[np.ix_(*along)] if whole is None else whole, np.float32)
+    starts = [int(places.min()) for places in along]
+    ends = [int(places.max()) + 1 for places in along]
+    window = image[starts[0] : ends[0], starts[1] : ends[1]]
+    if not seen.all():  # only where the box is at an edge must pixels be gathered
+        window = window[np.ix_(along[0] - starts[0], along[1] - starts[1])]
+    box = np.array(window, np.float32)
     known = np.isfinite(box) & (seen if edge == "mean" else True)
     if not known.all():
         box[~known] = box[known].mean(dtype=np.float64) if known.any() else 0
