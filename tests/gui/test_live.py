@@ -440,7 +440,10 @@ def test_models_are_renamed_deleted_and_restored_with_the_session(
     session.keeper.leave()
     session.model_files.wait()
     folder = tmp_path / "micrographs" / "napari-topaz-session" / "models"
-    assert len(list(folder.glob("kept_*.safetensors"))) == 2
+    files = {path.name for path in folder.glob("kept_*.safetensors")}
+    assert len([name for name in files if "_epoch_" not in name]) == 2
+    assert len([name for name in files if "_epoch_" in name]) == 2  # those of the last training
+    (folder / f".0123abcd.{min(files)}").write_text("half a model")  # a process was killed
     other = tmp_path / "other"
     other.mkdir()
     shutil.copyfile(tmp_path / "micrographs" / "mic_1.mrc", other / "b.mrc")
@@ -457,7 +460,15 @@ def test_models_are_renamed_deleted_and_restored_with_the_session(
     assert "all carbon is in use" in dock.job_bar.message
     panel.list.setCurrentItem(panel.list.topLevelItem(1).child(0))
     assert not panel.use_button.isEnabled()
-    assert "gone" in panel.use_button.toolTip()
+    assert "of these the figures are left" in panel.use_button.toolTip()
+    # Back to an epoch of the last training, though the window was closed.
+    panel.list.setCurrentItem(panel.list.topLevelItem(0).child(0))
+    assert panel.use_button.text() == "Back to epoch 1"
+    qtbot.mouseClick(panel.use_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: learnt(dock) == 1001, timeout=20_000)
+    assert dock.workspace.model.card.best_epoch == 1
+    session.model_files.wait()
+    assert {path.name for path in folder.glob("*kept_*")} == files
 
 
 @pytest.mark.slow

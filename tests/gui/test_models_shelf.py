@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from napari_topaz.gui.models_shelf import MOST_EPOCHS, KeptEpoch, Shelf  # noqa: E402
+from napari_topaz.gui.models_shelf import MOST_EPOCHS, MOST_FILES, KeptEpoch, Shelf  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache  # noqa: E402
 from napari_topaz.jobs.snapshots import settle  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
@@ -70,6 +71,38 @@ def test_snapshots_belong_to_their_epochs() -> None:
     assert [epoch.model for epoch in kept.epochs] == [None, snapshot, None]
 
 
+def snapshots(n: int) -> dict[int, KeptEpoch]:
+    return {e: KeptEpoch(e, 10 * e, 0.5, 0.2, a_model()) for e in range(1, n + 1)}
+
+
+def test_the_epochs_of_the_last_training_have_files_and_no_others() -> None:
+    shelf = Shelf()
+    first = shelf.put(a_model(), epochs=snapshots(2))
+    assert [e.file for e in first.epochs] == [
+        first.file.replace(".safetensors", f"_epoch_{n:02d}.safetensors") for n in (1, 2)
+    ] + [None]  # of the third there are figures alone
+    assert shelf.unwanted == []
+    files = first.epoch_files
+    second = shelf.put(a_model(20), epochs=snapshots(20))
+    assert (first.epoch_files, shelf.unwanted) == ([], files)
+    assert all(e.is_there for e in first.epochs[:2])  # as long as the window is open
+    assert len(second.epoch_files) <= MOST_FILES
+    assert second.epochs[-1].file is not None
+    shelf.remove(second)
+    assert set(shelf.unwanted) == {*files, second.file, *second.epoch_files}
+    assert first.epoch_files == files  # it is the last one again
+
+
+def test_a_renewed_model_keeps_the_epochs_that_it_had() -> None:
+    shelf, made = Shelf(), snapshots(3)
+    kept = shelf.put(a_model(2), "Live", {n: made[n] for n in (1, 2)})
+    before, file = kept.epoch_files, kept.file
+    shelf.renew(kept, a_model(3), {e.epoch: e for e in kept.epochs} | {3: made[3]})
+    assert kept.epoch_files[:2] == before
+    assert len(kept.epoch_files) == 3
+    assert shelf.unwanted == [file]
+
+
 def test_a_renewed_model_has_another_file() -> None:
     shelf = Shelf()
     kept = shelf.put(a_model())
@@ -92,8 +125,28 @@ def test_a_session_brings_names_and_figures_back() -> None:
     assert [(e.epoch, e.step, e.loss, e.held_out) for e in found.epochs] == [
         (e.epoch, e.step, e.loss, e.held_out) for e in kept.epochs
     ]
+    assert not any(e.is_there for e in found.epochs)
     again.restore({})
     assert again.models == []
+
+
+def test_a_session_brings_the_epochs_of_the_last_training_back() -> None:
+    shelf, again = Shelf(), Shelf()
+    shelf.put(a_model(), epochs=snapshots(3))
+    settled = KeptEpoch(2, 20, 0.5, 0.2, a_model(), settled=True)
+    kept = shelf.put(a_model(), epochs={2: settled})
+    again.restore(json.loads(json.dumps(shelf.plain())))
+    assert [[e.is_there for e in one.epochs] for one in again.models] == [[False] * 3, [False, True, False]]
+    epoch = again.models[1].epochs[1]
+    assert (epoch.file, epoch.settled, epoch.model) == (kept.epochs[1].file, True, None)
+    plain = shelf.plain()
+    plain["models"][1]["snapshots"]["2"][0] = "../../theirs.safetensors"
+    with pytest.raises(ValueError, match="no name of a kept model"):
+        again.restore(plain)
+    for one in plain["models"]:
+        del one["snapshots"]  # as earlier versions wrote it
+    again.restore(plain)
+    assert not any(e.is_there for e in again.models[1].epochs)
 
 
 @pytest.mark.parametrize("file", ["../kept_00000000.safetensors", "model_0001.safetensors", "/etc/passwd"])

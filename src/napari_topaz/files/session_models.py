@@ -13,6 +13,8 @@ KEPT_MODELS = 5
 _MODEL_NAME = re.compile(r"model_(\d{4,9})(_epoch_\d+)?\.safetensors")
 #: What :func:`replace_file` leaves behind where the process is killed.
 _LEFT_BEHIND = re.compile(r"\.[0-9a-f]{8}\.(session\.json|labels.*\.csv|model_.*\.safetensors)")
+#: Of kept models, which are written in a thread of their own.
+_KEPT_LEFT_BEHIND = re.compile(r"\.[0-9a-f]{8}\.kept_.*\.safetensors")
 
 
 def is_model_name(name: str) -> bool:
@@ -48,6 +50,14 @@ def tidy(folder: Path, model: str | None) -> None:
     left = [path for place in (folder, folder / MODELS) if place.is_dir() for path in place.iterdir()]
     for path in (*old, *(path for path in left if _LEFT_BEHIND.fullmatch(path.name))):
         path.unlink(missing_ok=True)
+
+
+def tidy_kept(folder: Path) -> None:
+    """Remove what killed processes left of kept models; never while one is being written."""
+    place = folder / MODELS
+    for path in list(place.iterdir()) if place.is_dir() else ():
+        if _KEPT_LEFT_BEHIND.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _models(folder: Path) -> list[str]:

@@ -164,7 +164,7 @@ def _as_napari_writes(one: str) -> str:
 
 
 def bind(viewer: ViewerModel, session: Session, taken: Mapping[str, str]) -> list[str]:
-    """Bind all keys; those of :func:`accepted` in place of the first ones. Returns what :func:`unbind` needs."""
+    """Bind all keys, the `taken` ones in place of the first ones; returns what :func:`unbind` needs."""
     bound = [(one, key) for key in KEYS for one in keys_of(key, taken)]
     for one, key in bound:
         viewer.bind_key(one, _pressed(key, session), overwrite=True)

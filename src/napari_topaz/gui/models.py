@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
-from napari_topaz.events import EpochDone, Event
+from napari_topaz.events import EpochDone, Event, Job
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.live import Live, let_go
 from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
+from napari_topaz.jobs.preparing import PreparedCache, Source
 
 if TYPE_CHECKING:
     from napari_topaz.gui.actions import Actions
+    from napari_topaz.model.picker import PickerModel
 
 
 class Models(QObject):
@@ -59,12 +62,12 @@ class Models(QObject):
         """Pick with a kept model from now on, or with one of its epochs."""
         if epoch is not None and epoch.model is not None and epoch.settled:
             self._take(epoch.model, f"{kept.name}, epoch {epoch.epoch},")
-        elif epoch is not None and epoch.model is not None:
-            snapshot, number, cache = epoch.model, epoch.epoch, self._session.prepared
-            source = self._any_source()
+        elif epoch is not None:
+            number, cache = epoch.epoch, self._session.prepared
+            path, source = self._session.model_files.path(epoch), self._any_source()
             self._job_bar.start(
                 f"Going back to epoch {number}",
-                lambda stop: tasks.going_back(snapshot, number, source, cache),
+                lambda stop: _going_back(epoch, path, source, cache),
                 on_result=lambda model: self._take(model, f"{kept.name}, epoch {number},"),
             )
         elif kept.model is not None:
@@ -132,3 +135,13 @@ class Models(QObject):
 
     def _show(self) -> None:
         self._panel.models.show_models(self._shelf.models, self._workspace.model)
+
+
+def _going_back(
+    epoch: KeptEpoch, path: Path | None, source: Source | None, cache: PreparedCache
+) -> Job[PickerModel]:
+    """Make an epoch a model that picks; its snapshot is in memory or in a file."""
+    snapshot = epoch.model
+    if snapshot is None:
+        snapshot = yield from tasks.loading_model(path or Path())
+    return snapshot if epoch.settled else (yield from tasks.going_back(snapshot, epoch.epoch, source, cache))

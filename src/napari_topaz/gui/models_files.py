@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_topaz.files import replace_file
-from napari_topaz.files.session_models import MODELS
-from napari_topaz.gui.models_shelf import KeptModel, Shelf
+from napari_topaz.files.session_models import MODELS, tidy_kept
+from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel, Shelf
 
 if TYPE_CHECKING:
     from napari_topaz.gui.keeper import Keeper
     from napari_topaz.model.picker import PickerModel
 
 log = logging.getLogger("napari_topaz")
+LEFT = "What a killed process left of kept models could not be removed"
 
 
 class ModelFiles:
@@ -38,9 +40,9 @@ class ModelFiles:
         shelf.changed.connect(self.catch_up)
         keeper.status_changed.connect(self.catch_up)
 
-    def path(self, kept: KeptModel) -> Path | None:
-        """Where a model's file is; None where it has none."""
-        return None if self._folder is None else self._folder / kept.file
+    def path(self, kept: KeptModel | KeptEpoch) -> Path | None:
+        """Where the file of a model or an epoch is; None where it has none."""
+        return None if self._folder is None or kept.file is None else self._folder / kept.file
 
     def catch_up(self) -> None:
         """Write what is not yet written, and remove what is not wanted any more."""
@@ -53,14 +55,15 @@ class ModelFiles:
         unwanted, self._shelf.unwanted = self._shelf.unwanted, []
         for name in unwanted:
             self._thread.submit(self._remove, self._folder / name)
-        for kept in self._shelf.models:
-            if kept.file in self._written:
+            self._written.discard(name)
+        for name, model in _files_of(self._shelf):
+            if name in self._written:
                 continue
-            self._written.add(kept.file)
-            if kept.model is not None:
-                self._thread.submit(self._write, kept.model, self._folder / kept.file)
-            elif before not in (None, self._folder):
-                self._thread.submit(self._copy, before / kept.file, self._folder / kept.file)
+            self._written.add(name)
+            if model is not None:
+                self._thread.submit(self._write, model, self._folder / name)
+            elif before is not None and before != self._folder:
+                self._thread.submit(self._copy, before / name, self._folder / name)
 
     def wait(self) -> None:
         """Return when everything is written."""
@@ -69,8 +72,10 @@ class ModelFiles:
     def _restore(self, values: Mapping[str, Any]) -> None:
         folder = self._keeper.folder
         self._folder = None if folder is None else folder / MODELS
+        if folder is not None and self._keeper.read_only is None:
+            self._thread.submit(self._attempt, partial(tidy_kept, folder), LEFT)
         self._shelf.restore(values)
-        self._written = {kept.file for kept in self._shelf.models}
+        self._written = {name for name, _ in _files_of(self._shelf)}
 
     def _write(self, model: PickerModel, path: Path) -> None:
         self._attempt(lambda: model.save(path), f"The model {path} could not be written")
@@ -94,3 +99,12 @@ class ModelFiles:
             self.problem = f"{sentence}: {error}"
         else:
             self.problem = ""
+
+
+def _files_of(shelf: Shelf) -> Iterator[tuple[str, PickerModel | None]]:
+    """Names of all files, each with its model where that is in memory."""
+    for kept in shelf.models:
+        yield kept.file, kept.model
+        for epoch in kept.epochs:
+            if epoch.file is not None:
+                yield epoch.file, epoch.model

@@ -28,6 +28,7 @@ USE = "Pick with this model from now on; for an epoch: go back to it."
 RENAME = "Give the model another name (or double-click it)."
 DELETE = "Take the model off the list and remove its file."
 CHOOSE = "Choose a model in the list first."
+LOST = "Only the epochs of the last training outlive the window; of these the figures are left."
 
 
 class ModelsPanel(QWidget):
@@ -111,8 +112,7 @@ class ModelsPanel(QWidget):
 
     def _look(self) -> None:
         kept, epoch = self._chosen()
-        lost = "The snapshots of earlier sessions are gone; their figures are left."
-        gone = lost if epoch is not None and epoch.model is None else None
+        gone = LOST if epoch is not None and not epoch.is_there else None
         for button, reason, tip in (
             (self.use_button, self._busy or gone, USE),
             (self.rename_button, None, RENAME),
@@ -165,7 +165,7 @@ def _model_item(kept: KeptModel, colour: str) -> QTreeWidgetItem:
 def _epoch_item(epoch: KeptEpoch, used: Any) -> QTreeWidgetItem:
     item = QTreeWidgetItem([f"loss {epoch.loss:.3f}", "", _figure(epoch.held_out), str(epoch.epoch)])
     item.setData(0, ROLE, epoch)
-    if epoch.model is None:
+    if not epoch.is_there:
         item.setForeground(0, QColor("#7a828c"))
     _mark(item, used is not None and used is epoch.model)
     return item

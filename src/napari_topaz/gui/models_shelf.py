@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 #: Epochs of a model that can be gone back to, as long as the window is open; of more, every other one goes.
 MOST_EPOCHS = 24
-#: Files of kept models, in the folder of the session's models.
-_FILE = re.compile(r"kept_[0-9a-f]{8}\.safetensors")
+#: Epochs of the last training that have files, too.
+MOST_FILES = 12
+#: Files of kept models and their epochs, in the folder of the session's models.
+_FILE = re.compile(r"kept_[0-9a-f]{8}(_epoch_\d+)?\.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +32,11 @@ class KeptEpoch:
     held_out : float or None
         Average precision on held-out labels.
     model : PickerModel or None
-        None where only the figures are left: snapshots do not outlive the window.
+        None where it is in a file only, or where only the figures are left.
     settled : bool
         Whether its threshold is the one for picking; while it learns it is one of single scores.
+    file : str or None
+        Name in the folder of the session's models; None where it does not outlive the window.
     """
 
     epoch: int
@@ -41,6 +45,12 @@ class KeptEpoch:
     held_out: float | None
     model: PickerModel | None = None
     settled: bool = False
+    file: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be gone back to."""
+        return self.model is not None or self.file is not None
 
 
 @dataclass(eq=False)
@@ -70,6 +80,11 @@ class KeptModel:
     epochs: list[KeptEpoch] = field(default_factory=list)
     model: PickerModel | None = None
     file: str = field(default_factory=lambda: f"kept_{secrets.token_hex(4)}.safetensors")
+
+    @property
+    def epoch_files(self) -> list[str]:
+        """Names of the files of its epochs."""
+        return [epoch.file for epoch in self.epochs if epoch.file is not None]
 
 
 class Shelf:
@@ -108,6 +123,7 @@ class Shelf:
             model=model,
         )
         self.models.append(kept)
+        self._choose_files()
         self.changed.emit()
         return kept
 
@@ -116,9 +132,11 @@ class Shelf:
     ) -> None:
         """Have a model that has learnt more in place of an older state of it."""
         fresh = Shelf().put(model, epochs=epochs)
+        before = [kept.file, *kept.epoch_files]
         kept.model, kept.labels, kept.epoch, kept.epochs = model, fresh.labels, fresh.epoch, fresh.epochs
-        self.unwanted.append(kept.file)
         kept.file = fresh.file
+        self._choose_files()
+        self.unwanted += [name for name in before if name not in kept.epoch_files]
         self.changed.emit()
 
     def rename(self, kept: KeptModel, name: str) -> bool:
@@ -134,8 +152,18 @@ class Shelf:
     def remove(self, kept: KeptModel) -> None:
         """Take a model off."""
         self.models.remove(kept)
-        self.unwanted.append(kept.file)
+        self.unwanted += [kept.file, *kept.epoch_files]
+        self._choose_files()
         self.changed.emit()
+
+    def _choose_files(self) -> None:
+        """Let the epochs of the last training have files, and no others: a dozen a training would pile up."""
+        for kept in self.models:
+            there = [epoch for epoch in kept.epochs if epoch.is_there]
+            lasting = _thinned(there, MOST_FILES) if kept is self.models[-1] else []
+            chosen = [_filed(kept, epoch, lasts=epoch in lasting) for epoch in kept.epochs]
+            self.unwanted += [name for name in kept.epoch_files if name not in {e.file for e in chosen}]
+            kept.epochs = chosen
 
     def _free(self, what: str) -> str:
         names = {kept.name for kept in self.models}
@@ -157,6 +185,7 @@ class Shelf:
                     "epoch": kept.epoch,
                     "held_out": kept.held_out,
                     "epochs": [[e.epoch, e.step, e.loss, e.held_out] for e in kept.epochs],
+                    "snapshots": {str(e.epoch): [e.file, e.settled] for e in kept.epochs if e.file},
                 }
                 for kept in self.models
             ]
@@ -176,24 +205,44 @@ class Shelf:
 
 
 def _restored(entry: Mapping[str, Any]) -> KeptModel:
-    file = str(entry["file"])
-    if not _FILE.fullmatch(file):  # never a path that leads elsewhere
-        raise ValueError(f"{file!r} is no name of a kept model.")
+    files = {
+        int(n): (_name(file), bool(settled)) for n, (file, settled) in entry.get("snapshots", {}).items()
+    }
     return KeptModel(
         name=str(entry["name"]),
         labels=int(entry["labels"]),
         epoch=int(entry["epoch"]),
         held_out=_number(entry["held_out"]),
-        epochs=[KeptEpoch(int(e), int(s), float(loss), _number(ap)) for e, s, loss, ap in entry["epochs"]],
-        file=file,
+        epochs=[_restored_epoch(figures, files) for figures in entry["epochs"]],
+        file=_name(entry["file"]),
     )
+
+
+def _restored_epoch(figures: Sequence[Any], files: Mapping[int, tuple[str, bool]]) -> KeptEpoch:
+    epoch, step, loss, held_out = figures
+    file, settled = files.get(int(epoch), (None, False))
+    return KeptEpoch(int(epoch), int(step), float(loss), _number(held_out), settled=settled, file=file)
+
+
+def _name(file: object) -> str:
+    if not _FILE.fullmatch(str(file)):  # never a path that leads elsewhere
+        raise ValueError(f"{str(file)!r} is no name of a kept model.")
+    return str(file)
 
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _thinned(epochs: list[KeptEpoch]) -> list[KeptEpoch]:
-    while len(epochs) > MOST_EPOCHS:
+def _filed(kept: KeptModel, epoch: KeptEpoch, *, lasts: bool) -> KeptEpoch:
+    """An epoch with a file of its own, or without."""
+    if lasts is (epoch.file is not None):
+        return epoch
+    name = f"{kept.file.removesuffix('.safetensors')}_epoch_{epoch.epoch:02d}.safetensors"
+    return replace(epoch, file=name if lasts else None)
+
+
+def _thinned(epochs: list[KeptEpoch], most: int = MOST_EPOCHS) -> list[KeptEpoch]:
+    while len(epochs) > most:
         epochs = epochs[-1::-2][::-1]  # the last one stays
     return epochs

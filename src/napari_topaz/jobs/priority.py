@@ -28,7 +28,7 @@ class _End(Generic[R]):
 
 
 def at_low_priority(job: Job[R]) -> Job[R | None]:
-    """Run a job in a thread of its own, at low priority where the system has such a thing for threads (Linux).
+    """Run a job in a thread of its own, of low priority where threads can have one (Linux).
 
     The caller's thread may belong to a pool, and without privileges a thread never gets its priority back.
     The threads that torch makes for its arithmetic inherit that of the one that asks for them first.
