@@ -64,3 +64,26 @@ def test_the_hint_is_always_in_view(dock: ParticlePicker) -> None:
     dock.workspace.set_model(guess_model())
     dock._show_state()
     assert "guess" in dock.hint.text()
+
+
+def test_filters_that_do_nothing_say_why(qtbot: QtBot) -> None:
+    dock = ParticlePicker(ViewerModel())
+    qtbot.addWidget(dock)
+    panel = dock.seeing.panel
+    rows = [panel.display.row(name) for name in ("low_pass", "high_pass")]
+    assert all(row.isEnabled() for row in rows)  # nobody knows yet
+    assert panel.note.isHidden()
+    dock.workspace.add([micrograph("a", pixel_size=None)])
+    assert not any(row.isEnabled() for row in rows)
+    assert all("pixel size" in row.toolTip() for row in rows)
+    assert not panel.note.isHidden()
+    assert panel.display.row("black").isEnabled()
+    preprocess = dock.workspace.options.preprocess
+    dock.workspace.change(preprocess=preprocess.model_copy(update={"pixel_size": 1.5}))
+    assert all(row.isEnabled() and "Default" in row.toolTip() for row in rows)
+    assert panel.note.isHidden()
+    dock.workspace.change(preprocess=preprocess)
+    dock.workspace.add([micrograph("b", pixel_size=2.0)])
+    assert not rows[0].isEnabled()
+    dock.workspace.show("b")  # its file says how long a pixel is
+    assert rows[0].isEnabled()

@@ -19,6 +19,9 @@ LABELS = {
     "colour_by_score": "Colour by score",
     "outline": "Round picks",
 }
+#: Options that are lengths on the specimen.
+FILTERS = ("low_pass", "high_pass")
+NO_LENGTHS = "The filters are off: in Å they need the pixel size (Å/px), which the files do not state."
 
 
 class ScoreLegend(QWidget):
@@ -71,6 +74,12 @@ class DisplayPanel(QWidget):
         self.drawing = Form(drawing, labels=LABELS)
         self.display = Form(display, labels=LABELS)
         self.legend = ScoreLegend()
+        #: Why the filters do nothing.
+        self.note = QLabel(NO_LENGTHS)
+        self.note.setObjectName("no filters")
+        self.note.setWordWrap(True)
+        self.note.hide()
+        self.fold.add(self.note)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -88,3 +97,9 @@ class DisplayPanel(QWidget):
         """Show settings that came from elsewhere."""
         self.display.set_value(display)
         self.drawing.set_value(drawing)
+
+    def show_lengths(self, *, known: bool) -> None:
+        """Enable the filters where a pixel has a length; else say why they do nothing."""
+        for name in FILTERS:
+            self.display.allow(name, None if known else f"{NO_LENGTHS} Type it under 2 · Particle.")
+        self.note.setVisible(not known)

@@ -219,6 +219,12 @@ class Form(QWidget, Generic[S]):
         """Return the widget of a field."""
         return self._rows[name]
 
+    def allow(self, name: str, reason: str | None) -> None:
+        """Disable the row of a field and say why; None enables it."""
+        row = self._rows[name]
+        row.setEnabled(reason is None)
+        row.setToolTip(reason or _tooltip_of(type(self._settings).model_fields[name]))
+
     def _tell(self) -> None:
         self.changed.emit()
 

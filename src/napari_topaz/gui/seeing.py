@@ -59,12 +59,14 @@ class Seeing(QObject):
             (self._workspace.picks_changed, self._show_legend),
             (self._workspace.labels_changed, self._show_legend),
             (self._workspace.current_changed, self._show_legend),
+            (self._workspace.current_changed, self._show_lengths),
         ]
         for signal, slot in links:
             signal.connect(slot)
         parent.destroyed.connect(partial(_disconnect, links, session.card, self.overlay))
         self._show_palette()
         self._show_legend()
+        self._show_lengths()
 
     def centre(self) -> None:
         """Move the labels of the shown micrograph to their centres."""
@@ -116,10 +118,16 @@ class Seeing(QObject):
     def _show_ruler(self, on: bool) -> None:
         self._row.ruler_button.setChecked(on)
 
-    def _show_options(self, old: object, new: Any) -> None:
-        self.panel.show_settings(new.display, new.drawing)
+    def _show_options(self, old: Any, new: Any) -> None:
+        if (old.display, old.drawing) != (new.display, new.drawing):
+            self.panel.show_settings(new.display, new.drawing)
         self._row.ruler_button.setChecked(self._session.ruler.out)
         self._show_legend()
+        self._show_lengths()
+
+    def _show_lengths(self, *_: object) -> None:
+        """Filters in Å need a pixel size."""
+        self.panel.show_lengths(known=self._workspace.current is None or bool(self._workspace.pixel_size()))
 
     def _show_legend(self, name: str | None = None) -> None:
         if name in (None, "", self._session.layers.shown):
