@@ -86,8 +86,41 @@ def test_mask_writes_goes_on_and_refuses(world, call, tmp_path) -> None:
     (out / "mic_1_mask.geojson").unlink()
     code, said, _ = call(*words, "--resume", "--json")
     assert (json.loads(said)["micrographs"], json.loads(said)["skipped"]) == (1, 2)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    other = ["mask", world.folder, "--diameter", 2 * DIAMETER, "--output", out]
+    code, _, err = call(*other, "--resume")
+    assert code == 1
+    assert "mask.recipe says that the earlier results were made with another diameter" in err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    code, said, err = call(*words, "--resume", "--normalise", "affine", "--json")
+    assert (code, json.loads(said)["skipped"]) == (0, 3), err  # which masks do not depend on
+    (out / "mask.recipe").unlink()
+    code, said, err = call(*words, "--resume", "--json")
+    assert (code, json.loads(said)["skipped"]) == (0, 3)
+    assert "masks does not say how the masks in it were made" in err
     assert json.loads(call(*words, "--overwrite", "--json")[1])["micrographs"] == 3
     assert call("mask", world.folder, "--output", out)[0] == 2
+
+
+def test_an_interrupted_overwriting_of_masks_is_gone_on_from(world, call, tmp_path, monkeypatch) -> None:
+    """Masks of the first diameter are not taken for those of the second."""
+    from napari_topaz.jobs import mask
+
+    out, real = tmp_path / "masks", mask.write_mask
+    words = ["mask", world.folder, "--output", out, "--json"]
+    assert call(*words, "--diameter", DIAMETER)[0] == 0
+
+    def write_mask(folder, name, found):
+        if name == "mic_1":
+            raise KeyboardInterrupt
+        return real(folder, name, found)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mask, "write_mask", write_mask)
+        call(*words, "--diameter", 2 * DIAMETER, "--overwrite")
+    code, said, err = call(*words, "--diameter", 2 * DIAMETER, "--resume")
+    assert (code, json.loads(said)["skipped"]) == (0, 1), err
+    assert call(*words, "--diameter", DIAMETER, "--resume")[0] == 1
 
 
 def test_bad_masks_end_with_one_sentence(world, call, tmp_path) -> None:

@@ -62,7 +62,8 @@ def mask(
     at them before you use them: they are suggestions.
     """
     from napari_topaz.files import find_micrographs
-    from napari_topaz.jobs.mask import mask_targets, suggest_masks
+    from napari_topaz.jobs.mask import RECIPE_FILE, mask_recipe, mask_targets, suggest_masks
+    from napari_topaz.jobs.resuming import ResultFolder
 
     if preprocess.diameter is None:
         raise CallError("--diameter is missing: the particle's diameter in Å.")
@@ -70,8 +71,13 @@ def mask(
     files = find_micrographs(micrographs)
     targets = mask_targets(files, output)
     refuse_existing(targets.values(), "--output", overwrite=overwrite or resume, resumes=True)
-    done = {name for name, path in targets.items() if path.exists()} if resume else set()
+    results = ResultFolder(output / RECIPE_FILE, mask_recipe(preprocess), targets, resume=resume)
+    if results.unverified:
+        screen.warn(f"{output} does not say how the masks in it were made; they are kept as they are.")
+    done = results.done
     found = screen.drive(suggest_masks(files, preprocess, output, stop=screen.stop, skip=done, scale=scale))
+    if not screen.failed and not screen.stop.is_set():
+        results.finish()
     covered = sum(fraction for _, fraction in found.values()) / max(len(found), 1)
     dirty = sum(bool(one.polygons) for one, _ in found.values())
     values = {

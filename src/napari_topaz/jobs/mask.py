@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from napari_topaz.numerics.junk import suggest_junk
 from napari_topaz.numerics.outlines import outlines
 from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import PreprocessSettings, ScaleSettings
+
+#: In the folder of the masks: how they are made. JSON, by another suffix: a .json may be a mask.
+RECIPE_FILE = "mask.recipe"
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,11 @@ def suggest_masks(
         "Suggesting masks", todo, how, SuggestOne(how), keep=keep, stop=stop, cache=cache, scale=scale
     )
     return done
+
+
+def mask_recipe(preprocess: PreprocessSettings) -> dict[str, Any]:
+    """Return all that suggested masks depend on besides the micrographs, as plain values."""
+    return not_normalised(preprocess).model_dump()
 
 
 def mask_targets(files: Sequence[Source], output: str | Path) -> dict[str, Path]:
