@@ -40,6 +40,7 @@ TITLES = {
     "NetworkSettings": "Network",
     "PickSettings": "Picking",
     "ReferenceSettings": "Picking without a model",
+    "SavingSettings": "Files of picks",
     "StackSettings": "Particle stacks",
     "SimulateSettings": "Simulation",
     "PretrainSettings": "Pretraining",

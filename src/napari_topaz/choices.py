@@ -125,3 +125,17 @@ OUTLINES = {
     "circle": "a circle of the particle's diameter",
     "box": "a box of 1.5 diameters, as exported with the picks",
 }
+
+#: Formats of picks by name; see :data:`napari_topaz.files.PICK_FORMATS`.
+PICK_FORMATS = {
+    "star": "RELION STAR",
+    "topaz": "Topaz table",
+    "box": "EMAN boxes, one file per micrograph",
+    "csv": "micrograph,x,y,score,kind",
+    "cs": "cryoSPARC particles",
+    "cbox": "crYOLO boxes, one file per micrograph",
+    "eman-json": "EMAN2 info, one file per micrograph",
+    "via": "VGG Image Annotator",
+    "imod": "IMOD points, one file per micrograph",
+    "box-centre": "Boxes by their centre, one file per micrograph",
+}

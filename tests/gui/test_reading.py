@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QMessageBox, QPushButton
 
-from napari_topaz.files import format_of, write_picks
+from napari_topaz.files import write_picks
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.job_bar import JobBar
@@ -126,22 +126,3 @@ def test_the_dialog(
     assert dialogs.ask_placement(bar, Path("x.csv"), misplaced) == says
     assert "coordinates times 0.5, y from the other edge" in shown[0]
     assert shown[0].startswith("7 of them are outside") == bool(outside)
-
-
-def test_the_save_dialog_offers_every_format(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    offered: list[str] = []
-
-    def ask(parent: object, title: str, start: str, kinds: str) -> tuple[str, str]:
-        offered.extend(kinds.split(";;"))
-        return start_of[0], offered[start_of[1]]
-
-    monkeypatch.setattr(dialogs.QFileDialog, "getSaveFileName", ask)
-    found = set()
-    for k in range(len(dialogs.PICK_FORMATS)):
-        offered.clear()
-        start_of = ("/tmp/picks", k)
-        path = dialogs.ask_save_picks(JobBar(), Path("/tmp"))
-        found.add(format_of(path).name)
-    assert found == set(dialogs.PICK_FORMATS)
-    start_of = ("/tmp/picks.via.csv", 0)
-    assert dialogs.ask_save_picks(JobBar(), Path("/tmp")) == Path("/tmp/picks.via.csv")

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import QPushButton
 from napari_topaz.events import EpochDone, Started, StepDone
 from napari_topaz.files import read_picks, write_mrc
 from napari_topaz.files.errors import FileError
-from napari_topaz.gui import dialogs, tasks
+from napari_topaz.gui import dialogs, save_dialog, tasks
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
@@ -126,7 +126,7 @@ def test_from_an_empty_window_to_saved_picks(
     qtbot.waitUntil(lambda: idle(dock), timeout=30_000)
     assert all(dock.workspace.is_picked(name) for name in truth)
     path = tmp_path / "picks.star"
-    monkeypatch.setattr(dialogs, "ask_save_picks", lambda parent, folder: path)
+    monkeypatch.setattr(save_dialog, "ask_save_picks", lambda parent, settings, *_: (path, settings))
     press(qtbot, dock.picks.save_button)
     qtbot.waitUntil(lambda: idle(dock) and path.exists())
     saved = read_picks(path)

@@ -18,6 +18,7 @@ from napari_topaz.settings import (
     PreprocessSettings,
     PretrainSettings,
     RunSettings,
+    SavingSettings,
     ScaleSettings,
     SimulateSettings,
     StackSettings,
@@ -105,10 +106,10 @@ PickFile = Annotated[
 ]
 Overwrite = Annotated[bool, flag("Replace what exists already.")]
 Resume = Annotated[bool, flag("Skip micrographs that are done already.")]
-BoxSize = Annotated[int | None, Parameter(help="Edge of the boxes in files of boxes, in pixels.")]
-FORMAT_HELP = (
-    "star, cs, cbox, topaz, csv, box, box-centre, eman-json, imod or via; by suffix where not given."
-)
+_SAVING = SavingSettings.model_fields
+BoxSize = Annotated[int | None, Parameter(help=_SAVING["box_size"].description)]
+Exposures = Annotated[Path | None, Parameter(help=_SAVING["exposures"].description)]
+FORMAT_HELP = f"{', '.join(choices.PICK_FORMATS)}; by suffix where not given."
 
 #: What holds where nothing is said.
 PREPROCESS, TRAIN, NETWORK = PreprocessSettings(), TrainSettings(), NetworkSettings()

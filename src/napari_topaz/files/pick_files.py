@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_topaz import choices
 from napari_topaz.files.box import read_box, read_box_centre, write_box, write_box_centre
 from napari_topaz.files.cbox import read_cbox, write_cbox
 from napari_topaz.files.cryosparc import read_cryosparc, write_cryosparc
@@ -63,25 +64,26 @@ class PickFormat:
     corners: bool = False
 
 
+_HELP = choices.PICK_FORMATS
 #: All formats by name; a new one is a function pair and one line.
 PICK_FORMATS = {
     format_.name: format_
     for format_ in (
-        PickFormat("star", (".star",), "RELION STAR", read_star, write_star, "{name}_autopick.star"),
-        PickFormat("topaz", (".txt", ".tsv", ".tab"), "Topaz table", read_table, write_topaz, "{name}.txt"),
+        PickFormat("star", (".star",), _HELP["star"], read_star, write_star, "{name}_autopick.star"),
+        PickFormat("topaz", (".txt", ".tsv", ".tab"), _HELP["topaz"], read_table, write_topaz, "{name}.txt"),
         PickFormat(
-            *("box", (".box",), "EMAN boxes, one file per micrograph", read_box, write_box, "{name}.box"),
+            *("box", (".box",), _HELP["box"], read_box, write_box, "{name}.box"),
             single=True,
             boxed=True,
             corners=True,
         ),
-        PickFormat("csv", (".csv",), "micrograph,x,y,score,kind", read_table, write_csv, "{name}.csv"),
+        PickFormat("csv", (".csv",), _HELP["csv"], read_table, write_csv, "{name}.csv"),
         PickFormat(
-            *("cs", (".cs",), "cryoSPARC particles", read_cryosparc, write_cryosparc, "{name}.cs"),
+            *("cs", (".cs",), _HELP["cs"], read_cryosparc, write_cryosparc, "{name}.cs"),
             shaped=True,
         ),
         PickFormat(
-            *("cbox", (".cbox",), "crYOLO boxes, one file per micrograph", read_cbox, write_cbox),
+            *("cbox", (".cbox",), _HELP["cbox"], read_cbox, write_cbox),
             "{name}.cbox",
             single=True,
             boxed=True,
@@ -91,23 +93,21 @@ PICK_FORMATS = {
             *(
                 "eman-json",
                 ("_info.json", ".json"),
-                "EMAN2 info, one file per micrograph",
+                _HELP["eman-json"],
                 read_eman_json,
                 write_eman_json,
             ),
             "{name}_info.json",
             single=True,
         ),
+        PickFormat("via", (".via.csv", ".csv"), _HELP["via"], read_table, write_via, "{name}.via.csv"),
         PickFormat(
-            "via", (".via.csv", ".csv"), "VGG Image Annotator", read_table, write_via, "{name}.via.csv"
-        ),
-        PickFormat(
-            *("imod", (".imod.txt", ".txt"), "IMOD points, one file per micrograph", read_imod, write_imod),
+            *("imod", (".imod.txt", ".txt"), _HELP["imod"], read_imod, write_imod),
             "{name}.imod.txt",
             single=True,
         ),
         PickFormat(
-            *("box-centre", (".centre.box", ".box"), "Boxes by their centre, one file per micrograph"),
+            *("box-centre", (".centre.box", ".box"), _HELP["box-centre"]),
             *(read_box_centre, write_box_centre, "{name}.centre.box"),
             single=True,
             boxed=True,

@@ -20,6 +20,7 @@ from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.picks import Picks
+from napari_topaz.settings import SavingSettings
 
 log = logging.getLogger("napari_topaz")
 
@@ -163,8 +164,8 @@ class Actions(QObject):
             on_result=self._report_picking,
         )
 
-    def save(self, path: Path) -> None:
-        """Save the picks of all micrographs; the format follows the suffix."""
+    def save(self, path: Path, settings: SavingSettings | None = None) -> None:
+        """Save the picks of all micrographs; without settings the format follows the suffix."""
         results, sources = self._workspace.frozen_results(), self._workspace.sources
         size, diameter = self._workspace.pixel_size(), self._workspace.diameter()
         changes = self._workspace.changes
@@ -173,7 +174,7 @@ class Actions(QObject):
 
         def write(stop: object) -> Job[list[Path]]:
             picks.update(results.all())
-            return (yield from tasks.saving(path, picks, sources, size, diameter))
+            return (yield from tasks.saving(path, picks, sources, size, diameter, settings))
 
         def report(written: list[Path]) -> None:
             n = sum(map(len, picks.values()))

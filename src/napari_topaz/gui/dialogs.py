@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS, PICK_SUFFIXES, format_of
+from napari_topaz.files import MICROGRAPH_FORMATS, PICK_FORMATS, PICK_SUFFIXES, mask_path
 from napari_topaz.gui.sample_data import is_sample
+from napari_topaz.gui.save_where import meant
+from napari_topaz.gui.tasks import with_model_suffix
 from napari_topaz.jobs.placement import Misplaced
+from napari_topaz.jobs.stack import results_of
 
 MODEL_FILTER = "Models (*.safetensors)"
 #: Those of Topaz can be read, not written.
 READABLE_MODELS = "Models (*.safetensors *.sav)"
+#: We ask ourselves, about what is written in the end: the dialog knows the typed name only.
+UNASKED = QFileDialog.Option.DontConfirmOverwrite
 
 
 def ask_folder(parent: QWidget) -> Path | None:
@@ -24,6 +30,16 @@ def ask_folder(parent: QWidget) -> Path | None:
 def ask_session_folder(parent: QWidget) -> Path | None:
     """Ask where to keep the session."""
     return _path(QFileDialog.getExistingDirectory(parent, "Folder to save the session in"))
+
+
+def ask_mask_target(parent: QWidget, names: Iterable[str]) -> Path | None:
+    """Ask for a folder to write the masks of these micrographs to, and before any is replaced."""
+    folder = ask_mask_folder(parent)
+    if folder is None:
+        return None
+    there = {path.name for path in folder.iterdir()}
+    existing = [path for name in names if (path := mask_path(folder, name)).name in there]
+    return folder if may_replace(parent, existing) else None
 
 
 def ask_mask_folder(parent: QWidget) -> Path | None:
@@ -76,10 +92,15 @@ def ask_stack(parent: QWidget, beside: Path | None) -> Path | None:
     """Ask where to write particles: a folder, or one stack (.mrcs)."""
     start = str((Path.cwd() if beside is None else beside.parent) / "particles")
     kinds = "Folder with a stack per micrograph (*);;One stack (*.mrcs)"
-    path, chosen = QFileDialog.getSaveFileName(parent, "Export particles", start, kinds)
-    if path and "mrcs" in chosen and not path.lower().endswith(".mrcs"):
-        path += ".mrcs"
-    return _path(path)
+    while True:
+        path, chosen = QFileDialog.getSaveFileName(parent, "Export particles", start, kinds, options=UNASKED)
+        if not path:
+            return None
+        if "mrcs" in chosen and not path.lower().endswith(".mrcs"):
+            path += ".mrcs"
+        if may_replace(parent, [p for p in results_of(Path(path)) if p.exists()]):
+            return Path(path)
+        start = path
 
 
 def start_folder(micrographs: Path | None) -> Path:
@@ -90,21 +111,55 @@ def start_folder(micrographs: Path | None) -> Path:
     return here if here != Path(here.anchor) and os.access(here, os.W_OK) else Path.home()
 
 
-def ask_save_picks(parent: QWidget, folder: Path) -> Path | None:
-    """Ask where to save picks; the format follows the suffix, and the suffix the chosen format."""
-    suffix_of = {f"{f.help} (*{f.suffixes[0]})": f.suffixes[0] for f in PICK_FORMATS.values()}
-    start = str(folder / "picks.star")
-    path, chosen = QFileDialog.getSaveFileName(parent, "Save picks", start, ";;".join(suffix_of))
-    if not path:
-        return None
-    # What she typed counts; without a suffix of a format the chosen format does.
-    return Path(path if format_of(path) else path + suffix_of.get(chosen, ".star"))
+def ask_picks_file(parent: QWidget, start: Path, chosen: str) -> tuple[Path | None, str]:
+    """Ask for a name for picks; returns it and the format, the chosen one where several share a suffix."""
+    kinds = {f"{f.help} (*{f.suffixes[0]})": name for name, f in PICK_FORMATS.items()}
+    present = next(kind for kind, name in kinds.items() if name == chosen)
+    path, kind = QFileDialog.getSaveFileName(
+        parent, "Save picks", str(start), ";;".join(kinds), present, options=UNASKED
+    )
+    format_ = kinds.get(kind, chosen)
+    return _path(path), meant(Path(path), format_) if path else chosen
+
+
+def ask_picks_folder(parent: QWidget, start: Path) -> Path | None:
+    """Ask for a folder for picks."""
+    return _path(QFileDialog.getExistingDirectory(parent, "Folder for the picks", str(start.parent)))
+
+
+def ask_exposures(parent: QWidget) -> Path | None:
+    """Ask for cryoSPARC's exposures."""
+    return _path(QFileDialog.getOpenFileName(parent, "Exposures", "", "cryoSPARC (*.cs);;All files (*)")[0])
+
+
+def may_replace(parent: QWidget, existing: Sequence[Path]) -> bool:
+    """Ask if files may be replaced; True where there is none."""
+    if not existing:
+        return True
+    first, *more = existing
+    others = f" and {len(more)} other file{'s' * (len(more) > 1)} of {first.parent}" if more else ""
+    there, them = ("exist", "them") if more else ("exists", "it")
+    text = f"{first.name}{others} {there} already. Replace {them}?"
+    box = QMessageBox(QMessageBox.Icon.Warning, "Replace?", text, parent=parent)
+    replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    try:
+        box.exec()
+        return box.clickedButton() is replace
+    finally:
+        box.deleteLater()
 
 
 def ask_save_model(parent: QWidget, folder: Path) -> Path | None:
-    """Ask where to save a model."""
-    start = str(folder / "model.safetensors")
-    return _path(QFileDialog.getSaveFileName(parent, "Save model", start, MODEL_FILTER)[0])
+    """Ask where to save a model; again where that would replace one and she does not want it."""
+    start = folder / "model.safetensors"
+    while True:
+        text, _ = QFileDialog.getSaveFileName(parent, "Save model", str(start), MODEL_FILTER, options=UNASKED)
+        if not text:
+            return None
+        path = start = with_model_suffix(Path(text))
+        if may_replace(parent, [path] if os.path.lexists(path) else []):
+            return path
 
 
 def ask_comparison_folder(parent: QWidget) -> Path | None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout
 from napari_topaz.files.errors import FileError
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.best import Best
 from napari_topaz.gui.emphasis import Emphasis
 from napari_topaz.gui.expecting import Expecting
 from napari_topaz.gui.general import is_guess
@@ -33,11 +34,11 @@ from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
+from napari_topaz.gui.saving import Saving
 from napari_topaz.gui.seeing import Seeing
 from napari_topaz.gui.session import session_of
 from napari_topaz.gui.theme import colours_of, hint_style
 from napari_topaz.gui.training_panel import TrainingPanel
-from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class ParticlePicker(QWidget):
         self._score_soon = timer(self, self.actions_.score_shown, TYPING)
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
+        self.saving = Saving(session, self.actions_, self.picks, self.training, self)
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
+        self.best = Best(session, self.job_bar, self.picks.best, self)
         self.seeing = Seeing(session, self.job_bar, self.micrographs, self.particle.labels, self)
         self.live = Live(session, self.job_bar, self.training, self)
         self.guess = Guess(session, self.job_bar, self.particle.suggestions, self.live, self)
@@ -136,13 +139,9 @@ class ParticlePicker(QWidget):
         )
         self.particle.suggestions.take.connect(do.take_picks)
         self.particle.suggestions.drop.connect(do.drop_suggestions)
-        self.training.save_model.connect(
-            lambda: self._with(ask.ask_save_model(self, self._folder()), do.save_model)
-        )
         self.training.load_model.connect(lambda: self._with(ask.ask_model(self), do.load_model))
         self.picks.threshold_chosen.connect(do.choose_threshold)
         self.picks.pick_all.connect(lambda: self.live.first(do.pick_all))
-        self.picks.save.connect(lambda: self._with(ask.ask_save_picks(self, self._folder()), do.save))
         self.restore.clicked.connect(self.layers.restore)
 
     def _connect_rest(self) -> None:
@@ -222,13 +221,6 @@ class ParticlePicker(QWidget):
         settings["pick"] = settings["pick"].model_copy(update={"threshold": threshold})
         self.workspace.change(**settings)
 
-    def _folder(self) -> Path:
-        """Where dialogs start: where picks were saved last, or beside the folder of micrographs."""
-        if self.workspace.saved_to is not None:
-            return self.workspace.saved_to.parent
-        files = [s for s in self.workspace.sources if isinstance(s, MicrographFile)]
-        return dialogs.start_folder(files[0].path.absolute().parent if files else None)
-
     # -- what changed -----------------------------------------------------------------------------
 
     def _on_inserted(self, event: Any) -> None:
@@ -254,7 +246,8 @@ class ParticlePicker(QWidget):
         self._look_again()
 
     def _on_options(self, old: Options, new: Options) -> None:
-        self.particle.show_options(new)
+        if old.but_thresholds() != new.but_thresholds():
+            self.particle.show_options(new)
         self.micrographs.table.refresh_counts()
         lengths = old.preprocess.pixel_size != new.preprocess.pixel_size
         if (lengths or old.display != new.display) and self.workspace.current is not None:

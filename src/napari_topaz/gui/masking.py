@@ -46,7 +46,7 @@ class Masking(QObject):
             "suggest_all": self.suggest_all,
             "clear": self.clear,
             "load": lambda: self._with(dialogs.ask_mask_folder(self._dock), self.load),
-            "save": lambda: self._with(dialogs.ask_mask_folder(self._dock), self.save),
+            "save": lambda: self._with(dialogs.ask_mask_target(self._dock, self._book.all), self.save),
         }
         panel.pressed.connect(lambda name: self._verbs[name]())
         panel.margin_chosen.connect(self.choose_margin)

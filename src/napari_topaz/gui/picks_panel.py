@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_topaz.gui.best_row import BestRow
 from napari_topaz.gui.fold import heading
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.guide import Guide
@@ -16,7 +17,7 @@ from napari_topaz.gui.help_most_row import HelpMostRow
 from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.plots import Colours, ScoreHistogram
 
-SAVE = "Save the picks of all micrographs (STAR, Topaz, boxes, CSV)."
+SAVE = "Save the picks of all micrographs (STAR, cryoSPARC, Topaz, boxes, CSV …)."
 GUESS = (
     "They are a guess of the general model, which has learnt from simulated particles, not from your labels."
 )
@@ -51,6 +52,7 @@ class PicksPanel(QWidget):
         self.reset.setMaximumWidth(64)
         self.reset.setToolTip("Take the threshold that the model suggests.")
         self.reset.clicked.connect(lambda: self.threshold_chosen.emit(None))
+        self.best = BestRow()
         self.count = QLabel()
         self.count.setObjectName("count")
         #: Says that the picks are a guess.
@@ -71,6 +73,7 @@ class PicksPanel(QWidget):
         layout.addLayout(heading("4 · Picks", self.pick_button, self.save_button))
         layout.addWidget(self.histogram)
         layout.addLayout(_row(QLabel("Threshold"), self.number, self.reset))
+        layout.addWidget(self.best)
         layout.addLayout(found := _row(self.count, self.guess))  # a line of its own: docks are narrow
         found.addStretch()
         layout.addWidget(self.help_most)

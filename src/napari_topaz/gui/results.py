@@ -57,7 +57,11 @@ class Results:
 
     def all(self) -> dict[str, Picks]:
         """:meth:`of` of all micrographs in use that are labelled or picked."""
-        return {n: self.of(n) for n in self.names if self.picks.is_picked(n) or len(self.labels_of(n))}
+        return {name: self.of(name) for name in self.with_something()}
+
+    def with_something(self) -> list[str]:
+        """Names of the micrographs in use that are labelled or picked."""
+        return [n for n in self.names if self.picks.is_picked(n) or len(self.labels_of(n))]
 
 
 def _labels_of(labels: Mapping[str, Picks], name: str) -> Picks:

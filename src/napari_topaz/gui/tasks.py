@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_topaz.events import Job, Progress, Started, StopToken, Warned
 from napari_topaz.files import (
     check_inside,
-    format_of,
     holds_corners,
     match_names,
     read_header,
@@ -24,6 +23,7 @@ from napari_topaz.files import (
 )
 from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
+from napari_topaz.gui.save_where import meant, where_to
 from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
@@ -34,7 +34,7 @@ from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import StackSettings
+from napari_topaz.settings import SavingSettings, StackSettings
 
 if TYPE_CHECKING:
     from napari_topaz.jobs.stack import StackResult
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 ALL_SCORES = -1000.0
 #: Edge of a box, in particle diameters, for formats that have boxes.
 BOX_PER_DIAMETER = 1.5
+#: Of models that are written.
+MODEL_SUFFIX = ".safetensors"
 
 
 def fitted(model: PickerModel, options: Options) -> PickerModel:
@@ -138,18 +140,28 @@ def saving(
     sources: Sequence[Source],
     pixel_size: float | None,
     diameter: float | None,
+    settings: SavingSettings | None = None,
 ) -> Job[list[Path]]:
-    """Write picks; the format follows the suffix. Where a file holds one micrograph, a folder is made."""
+    """Write picks as the settings say; without any the format follows the suffix.
+
+    Where a file holds one micrograph, a folder is made.
+    """
     yield Started("Saving")
+    settings = settings or SavingSettings(format=meant(path, "star"))
+    where = where_to(path, settings, len(picks))
     files = {s.name: s for s in sources if isinstance(s, MicrographFile)}
-    shapes = {s.name: s.shape for s in sources if not isinstance(s, MicrographFile)}
-    how: dict[str, Any] = {"files": files, "pixel_size": pixel_size, "box_size": box_size(diameter)}
-    how["shapes"] = shapes
-    if (chosen := format_of(path)) is not None and chosen.single and len(picks) > 1:
-        folder = path.with_name(path.name[: -len(chosen.suffixes[0])])
-        folder.mkdir(exist_ok=True)
-        return write_picks(folder, picks, format=chosen.name, **how)
-    return write_picks(path, picks, **how)
+    if where.folder:
+        where.path.mkdir(parents=True, exist_ok=True)
+    return write_picks(
+        where.path,
+        picks,
+        format=where.format.name,
+        files=files,
+        pixel_size=pixel_size,
+        box_size=settings.box_size or box_size(diameter),
+        shapes={s.name: s.shape for s in sources if not isinstance(s, MicrographFile)},
+        exposures=Path(settings.exposures) if settings.exposures and settings.format == "cs" else None,
+    )
 
 
 def box_size(diameter: float | None) -> int | None:
@@ -242,4 +254,9 @@ def saving_model(path: Path, model: PickerModel, options: Options) -> Job[Path]:
     """Write a model file; a model of Topaz with the preprocessing of the options."""
     yield Started("Saving the model")
     model = model if model.knows_preprocessing else fitted(model, options)
-    return model.save(path if path.suffix else path.with_suffix(".safetensors"))
+    return model.save(with_model_suffix(path))
+
+
+def with_model_suffix(path: Path) -> Path:
+    """Return the name with the suffix of models, by which they are found again."""
+    return path if path.suffix.lower() == MODEL_SUFFIX else path.with_name(path.name + MODEL_SUFFIX)

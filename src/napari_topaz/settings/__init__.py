@@ -9,6 +9,7 @@ from napari_topaz.settings.option import Settings, choices_of, option
 from napari_topaz.settings.picking import PickSettings, ReferenceSettings, StackSettings
 from napari_topaz.settings.pretraining import PretrainSettings
 from napari_topaz.settings.running import RunSettings, ScaleSettings
+from napari_topaz.settings.saving import SavingSettings
 from napari_topaz.settings.simulating import SimulateSettings
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PretrainSettings",
     "ReferenceSettings",
     "RunSettings",
+    "SavingSettings",
     "ScaleSettings",
     "Settings",
     "SimulateSettings",
