@@ -133,19 +133,28 @@ def _cell(text: str) -> str:
 
 
 def command_line_page() -> str:
-    """Return the help of all commands."""
+    """Return the help of all commands, and of the programs for RELION."""
     from napari_topaz.cli import build_app
+    from napari_topaz.cli.relion import PROGRAMS as FOR_RELION
 
     text = build_app(lazy=False).generate_docs(output_format="markdown")
     text = text[text.index("## Table of Contents") :]
     text = text[text.index("**Commands**") :].replace("```console", "```")
+    programs = ", ".join(f"[`{name}`](#{name})" for name in FOR_RELION)
     start = (
         "# Command line\n\nThe same as `napari-topaz COMMAND --help`; units and bounds stand in "
         "[Settings](settings.md). Made from the code.\n\n"
+        f"For [RELION's External job](relion.md): {programs}.\n\n"
     )
-    return start + re.sub(r"^## napari-topaz ", "## ", text, flags=re.MULTILINE).replace(
-        "(#napari-topaz-", "(#"
-    )
+    commands = re.sub(r"^## napari-topaz ", "## ", text, flags=re.MULTILINE).replace("(#napari-topaz-", "(#")
+    return "\n".join([start + commands, *map(_relion_program, FOR_RELION)])
+
+
+def _relion_program(name: str) -> str:
+    from napari_topaz.cli.relion import build_app
+
+    text = build_app(name).generate_docs(output_format="markdown")
+    return text.replace(f"# {name}\n", f"## {name}\n", 1).replace("```console", "```")
 
 
 def api_pages() -> dict[str, str]:

@@ -86,6 +86,25 @@ def test_every_command_is_on_its_page_with_its_options() -> None:
     assert "(#train)" in text
 
 
+def test_the_programs_for_relion_are_there_with_all_their_options() -> None:
+    _, train, pick = re.split(r"^## napari-topaz-relion-\w+$", generate.command_line_page(), flags=re.M)
+    for option in (
+        "--in_mics",
+        "--in_coords",
+        "--o",
+        "--j",
+        "--masks",
+        "--preset",
+        "--objective",
+        "--diameter",
+    ):
+        assert f"* `{option} " in train
+    for option in ("--in_mics", "--o", "--j", "--masks", "--model", "--threshold", "--margin"):
+        assert f"* `{option} " in pick
+    assert "--in_coords" not in pick
+    assert "pipeline_control" not in train + pick  # RELION's own business
+
+
 def test_every_public_module_has_its_place_in_the_reference() -> None:
     pages = "\n".join(generate.api_pages().values())
     for module in ("picks", "numerics.matching", "model.objectives", "jobs.train", "files.star"):

@@ -18,16 +18,12 @@ PAGES = sorted(
 #: Options of other programs, which pages name, too.
 OTHERS = {
     *(
-        "--o",
-        "--in_mics",
-        "--in_coords",
-        "--j",
         "--serve",
         "--all",
         "--bad-input",
         "--peer",
         "--only",
-    ),  # ./run, RELION
+    ),  # ./run
     *("--method", "--units", "--num-workers"),  # Topaz
     *("--nthreads", "--no-dashboard", "--port", "--scheduler-file"),  # dask
     *("--gres", "--cpus-per-task", "--mem", "--time"),  # SLURM
@@ -42,7 +38,7 @@ def options_of_commands() -> dict[str, set[str]]:
     """The options of each command, from the page that is made of them."""
     parts = re.split(r"^## (\S+)$", generate.command_line_page(), flags=re.M)
     return {
-        name: {*re.findall(r"(--[a-z][a-z-]*)", text), "--help", "--version"}
+        name: {*re.findall(r"(--[a-z][a-z_-]*)", text), "--help", "--version"}
         for name, text in zip(parts[1::2], parts[2::2], strict=True)
     }
 
@@ -100,6 +96,7 @@ def test_options_are_those_of_their_commands(page: Path) -> None:
         ("--threshold 3 --nonsense", ["--nonsense"]),
         ("python benchmarks/prior.py --seeds 2 --data x", ["--data"]),
         ("topaz train --num-workers 0", []),
+        ("napari-topaz-relion-pick --o a --in_mics b --in_coords c", ["--in_coords"]),
     ],
 )
 def test_stale_options_are_noticed(code: str, unknown: list[str]) -> None:

@@ -178,14 +178,36 @@ def _hand_on(folder: Path, micrographs: Path) -> None:
     write_nodes(folder, [(output, COORDINATES)], Path())
 
 
+#: The programs by their names.
+PROGRAMS: dict[str, Callable[..., None]] = {
+    "napari-topaz-relion-train": train,
+    "napari-topaz-relion-pick": pick,
+}
+
+
 def main_train(tokens: Sequence[str] | None = None) -> int:
     """Run ``napari-topaz-relion-train``; returns the exit code."""
-    return _run(train, "napari-topaz-relion-train", tokens)
+    return _run("napari-topaz-relion-train", tokens)
 
 
 def main_pick(tokens: Sequence[str] | None = None) -> int:
     """Run ``napari-topaz-relion-pick``; returns the exit code."""
-    return _run(pick, "napari-topaz-relion-pick", tokens)
+    return _run("napari-topaz-relion-pick", tokens)
+
+
+def build_app(name: str) -> App:
+    """Return one of the :data:`PROGRAMS`."""
+    app = App(
+        name=name,
+        help_formatter=UnitFormatter(),
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+        print_error=False,
+        exit_on_error=False,
+        result_action="return_value",
+    )
+    app.default(PROGRAMS[name])
+    return app
 
 
 def our_tokens(tokens: Sequence[str]) -> list[str]:
@@ -206,26 +228,16 @@ def our_tokens(tokens: Sequence[str]) -> list[str]:
     return words
 
 
-def _run(command: Callable[..., None], name: str, tokens: Sequence[str] | None) -> int:
+def _run(name: str, tokens: Sequence[str] | None) -> int:
     """Run a job and leave the mark by which RELION knows how it ended."""
     from napari_topaz.files import FileError
     from napari_topaz.files.relion import ABORTED, FAILURE, SUCCESS, mark
 
     print_anything()
     words = our_tokens(sys.argv[1:] if tokens is None else tokens)
-    app = App(
-        name=name,
-        help_formatter=UnitFormatter(),
-        version=__version__,
-        suppress_keyboard_interrupt=False,
-        print_error=False,
-        exit_on_error=False,
-        result_action="return_value",
-    )
-    app.default(command)
     folder, how, code = _folder_in(words), SUCCESS, DONE
     try:
-        app(words)
+        build_app(name)(words)
     except (CycloptsError, CallError) as error:
         how, code = FAILURE, refuse(error, WRONG_CALL, words)
     except (_AbortedError, KeyboardInterrupt) as error:
