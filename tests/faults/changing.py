@@ -9,12 +9,12 @@ from pathlib import Path
 
 from faults.children import Child
 from faults.disks import at_home
-from faults.programs import TRAIN, Program, Scene, Tally, badly_told
+from faults.programs import STACK, TRAIN, Program, Scene, Tally, badly_told
 from faults.window import make_window
 
 
 def micrograph(scene: Scene, times: int, program: Program) -> Tally:
-    """Cut, delete and copy anew one micrograph after the other while they are read; then resume."""
+    """Cut, delete and copy anew one micrograph after the other while they are read; then go on."""
     scene.undisturbed(program)
     tally, chance = Tally(), random.Random(program.name)
     mics = {path: path.read_bytes() for path in sorted((scene.folder / "mics").iterdir())}
@@ -24,8 +24,9 @@ def micrograph(scene: Scene, times: int, program: Program) -> Tally:
             _disturb(chance.choice(list(mics)), mics, chance)
         wrong = [] if child.code in (0, 1, 2) else [f"ended with {child.code}: {child.said.strip()[-200:]}"]
         wrong += [said for said in badly_told(child, None) if "nobody expected" in said]
-        told = program is TRAIN and "left out" in child.said  # it learnt from the others
-        scene.after(program, tally, *wrong, again="--overwrite" if told else "--resume", as_told=told)
+        learnt = program is TRAIN and "left out" in child.said  # from the others
+        told = learnt or (program is STACK and child.code == 1)  # what is there is of the others
+        scene.after(program, tally, *wrong, again="--overwrite" if learnt else program.again, as_told=told)
     return tally
 
 

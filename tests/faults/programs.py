@@ -19,7 +19,8 @@ from napari_topaz.files.errors import refuse_special
 from napari_topaz.picks import Picks
 from worlds import DIAMETER, PIXEL_SIZE, drawn
 
-MICROGRAPHS = 6
+#: Micrographs, and how many of them have labels.
+MICROGRAPHS, LABELLED = 6, 3
 #: Where commands write, under the folder of the scene.
 WORK = "work"
 _NETWORK = ["--diameter", str(DIAMETER), "--particle-pixels", "10", "--device", "cpu"]
@@ -42,12 +43,15 @@ class Program:
         A glob of the first file that says that results are being written.
     results : int
         How many of those there are in the end.
+    again : str
+        The option to go on, or to begin again, after it was disturbed.
     """
 
     name: str
     words: tuple[str, ...]
     first: str
     results: int = MICROGRAPHS
+    again: str = "--resume"
 
 
 PICK = Program("pick, a folder", (*_PICK, f"{WORK}/out"), "out/*_autopick.star")
@@ -67,6 +71,13 @@ PREPROCESS = Program(
     "preprocess",
     ("preprocess", "mics/*.mrc", *_NETWORK[:-2], "--normalise", "gmm-dataset", "--output", f"{WORK}/small"),
     "small/mic_*.mrc",
+)
+STACK = Program(
+    "stack",
+    ("stack", "mics/*.mrc", "--picks", "truth.star", "--box-size", "24", "--output", f"{WORK}/boxes"),
+    "boxes/*.mrcs",
+    LABELLED,
+    "--overwrite",
 )
 PROGRAMS = (PICK, TABLE, TRAIN)
 
@@ -208,7 +219,7 @@ def make_scene(folder: Path) -> Scene:
         pixels, yx = drawn(k)
         inside = (yx[:, 0] < 200) & (yx[:, 1] < 256)
         write_mrc(folder / "mics" / f"mic_{k}.mrc", pixels[:200, :256], PIXEL_SIZE)
-        if k < 3:
+        if k < LABELLED:
             truth[f"mic_{k}"] = Picks.labels(yx[inside][:6])
     write_picks(folder / "truth.star", truth)
     scene = Scene(folder)
