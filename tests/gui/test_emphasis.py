@@ -46,6 +46,18 @@ def test_a_new_step_is_scrolled_to_once(qtbot: QtBot) -> None:
     assert top.styleSheet() == ""
 
 
+def test_a_step_that_is_shown_already_is_not_coloured_again(qtbot: QtBot) -> None:
+    scroll, button, coloured = QScrollArea(), QPushButton("save"), []
+    qtbot.addWidget(scroll)
+    qtbot.addWidget(button)
+    emphasis = Emphasis(scroll, {"save": button}, {})
+    button.setStyleSheet = coloured.append  # type: ignore[method-assign]
+    emphasis.show(None)
+    assert not coloured
+    emphasis.show("save")
+    assert len(coloured) == 1
+
+
 def test_what_a_step_is_about_is_in_view_too(qtbot: QtBot) -> None:
     scroll, inside = QScrollArea(), QWidget()
     qtbot.addWidget(scroll)

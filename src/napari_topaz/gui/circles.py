@@ -16,6 +16,9 @@ from napari_topaz.gui.workspace import Workspace
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 
+#: So many circles have smooth edges. Of more nobody sees them, and without a graphics card they take longest.
+MOST_SMOOTH = 1000
+
 
 @dataclass(frozen=True)
 class Style:
@@ -74,6 +77,9 @@ def _place(layer: Points, yx: NDArray[np.float32], size: float) -> None:
     """Replace the points of a layer, where they are others; points she adds have that size."""
     with layer.block_update_properties():
         layer.current_size = size
+    smooth = int(len(yx) <= MOST_SMOOTH)
+    if layer.antialiasing != smooth:
+        layer.antialiasing = smooth
     if not np.array_equal(np.asarray(layer.data, np.float32), yx):
         layer.selected_data = set()
         # They lie on the micrograph: napari need not look twice how far the layers reach now.

@@ -48,9 +48,9 @@ class Emphasis(QObject):
     def show(self, step: str | None) -> None:
         """Make a step visible; None where there is none. It is scrolled to once, when it is new."""
         for name, button in self._buttons.items():
-            button.setStyleSheet(EMPHASIS if name == step and button.isEnabled() else "")
+            _style(button, EMPHASIS if name == step and button.isEnabled() else "")
         for name, number in self._numbers.items():
-            number.setStyleSheet(REQUIRED if name == step else "")
+            _style(number, REQUIRED if name == step else "")
         if step != self._step:
             self._step = step
             self._soon.start(0)
@@ -67,3 +67,8 @@ class Emphasis(QObject):
         for widgets in (self._beside, self._buttons, self._numbers):
             if (widget := widgets.get(self._step or "")) is not None:
                 self._scroll.ensureWidgetVisible(widget, 0, MARGIN)
+
+
+def _style(widget: QWidget, sheet: str) -> None:
+    if widget.styleSheet() != sheet:  # Qt lays all of it out anew, even where it is the same
+        widget.setStyleSheet(sheet)

@@ -30,6 +30,7 @@ from napari_topaz.gui.looks import (
     heat_range,
     image_layer,
     points_layer,
+    put_pixels,
     show_picture,
 )
 from napari_topaz.gui.options import Options
@@ -218,10 +219,10 @@ class Layers:
             self._heat.contrast_limits = (1.0, 2.0)
             self._place(self._heat)
         else:
-            self._heat.data = self._score_map.logits
+            put_pixels(self._heat, self._score_map.logits)
             self._place(self._heat, self._score_map.step_yx)
+            self._tone_heat_map()  # before the range: limits that fit in need not be set twice
             self._heat.contrast_limits_range = heat_range(self._score_map.logits)
-            self._tone_heat_map()
 
     def _tone_heat_map(self) -> None:
         """Put the middle of the colours at the threshold: what shines becomes a pick."""

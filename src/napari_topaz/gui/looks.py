@@ -87,6 +87,16 @@ def heat_map_layer(**placement: Any) -> Image:
     return layer
 
 
+def put_pixels(layer: Image, pixels: NDArray[np.float32]) -> None:
+    """Draw other pixels; of as many as before napari need not look how far the layers reach now."""
+    if layer.data.shape != pixels.shape:
+        layer.data = pixels.copy()  # the next ones are written into it
+        return
+    layer.data[...] = pixels
+    # The thumbnail follows with the contrast.
+    layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+
 def points_layer(name: str, colour: str, **placement: Any) -> Points:
     """Return an empty layer for circles."""
     return Points(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +38,11 @@ class Options:
     def thresholds(self) -> tuple[float | None, float | None]:
         """What she chose for picks of the model and for suggestions."""
         return self.pick.threshold, self.reference.threshold
+
+    def but_thresholds(self) -> Options:
+        """Return the same without what she chose for the threshold, which no form shows."""
+        pick = self.pick.model_copy(update={"threshold": None})
+        return replace(self, pick=pick, reference=self.reference.model_copy(update={"threshold": None}))
 
     def finds_other_peaks(self, new: Options, *, as_model_states: bool) -> bool:
         """Whether other peaks would be found with new options; the threshold only selects from them.
