@@ -142,7 +142,7 @@ def test_options_that_change_while_picking_are_not_mixed(
 ) -> None:
     first, stopped = threading.Event(), threading.Event()
 
-    def picking(sources: Any, model: Any, options: Any, skip: Any, stop: threading.Event):
+    def picking(sources: Any, model: Any, options: Any, skip: Any, stop: threading.Event, kept: Any):
         yield Started("Picking", 2)
         yield MicrographDone("a", Picks([[5, 5]], [1]))
         first.wait(5)
@@ -159,9 +159,8 @@ def test_options_that_change_while_picking_are_not_mixed(
     first.set()
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert stopped.is_set(), "nobody wants the rest"
-    assert not bench.workspace.is_picked("a")
-    assert not bench.workspace.is_picked("b")
-    assert "2 are not picked" in bench.bar.message
+    assert bench.workspace.former == bench.workspace.picked == {"a"}
+    assert "; 1 are not picked; 1 at the former distances." in bench.bar.message
 
 
 def test_labels_that_are_read_twice_are_there_once(

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from napari_topaz.gui import tasks
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.options import Options
+from napari_topaz.jobs.kept_scores import KeptScores
 from napari_topaz.jobs.pick import score_one
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.micrograph import Micrograph
@@ -40,7 +41,7 @@ def test_what_is_shown_while_training_is_what_is_picked() -> None:
     assert isinstance(model.card.preprocess, FittedPreprocess)
     shown, peaks = tasks.scoring(sources[2], model, options, PIXEL_SIZE, cache)
     np.testing.assert_array_equal(shown.logits, score_one(sources[2], model).logits)
-    _, picks = run(tasks.picking(sources, model, options, frozenset(), stop))
+    _, picks = run(tasks.picking(sources, model, options, frozenset(), stop, KeptScores()))
     np.testing.assert_array_equal(picks["m2"].yx, peaks.yx)
     _, on = run(learning.training(labels, stop, model))
     assert on.card.preprocess.mixture == model.card.preprocess.mixture, "the same micrographs"

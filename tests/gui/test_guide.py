@@ -57,6 +57,21 @@ def test_from_nothing_to_saved() -> None:
     assert len({step.next_step for step in steps}) == len(steps)
 
 
+def test_picks_at_the_former_distances_are_told(workspace: Workspace) -> None:
+    workspace.set_model(guess_model(is_general=False))
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[200, 200]], [1.0]))
+    workspace.change(pick=workspace.options.pick.model_copy(update={"suppression_radius": 30.0}))
+    found = guide(workspace, None)
+    assert "The picks of 2 micrographs keep the former distances" in found.next_step
+    assert (found.emphasis, found.pick, found.save) == ("pick", None, None)
+    found = guide(workspace, None, renewing=True)
+    assert "follow the new distances" in found.next_step
+    assert found.emphasis is None
+    workspace.set_candidates("a", Picks([[200, 200]], [1.0]))
+    assert "The picks of 1 micrograph keep" in guide(workspace, None).next_step
+
+
 def guess_model(*, is_general: bool = True) -> SimpleNamespace:
     card = SimpleNamespace(threshold=0.0)
     return SimpleNamespace(card=card, knows_preprocessing=False, is_general=is_general, calibrated=False)

@@ -97,7 +97,7 @@ class Pretended:
                 yield EpochDone(n, 2, 10 * n, 0.5, 0.7 * n, True, 1.0, model.with_card(threshold=-50.0))
             return model.with_card(labels=1000, history=(record(1), record(2)), best_epoch=2)
 
-    def picking(self, sources, model, options, skip, stop):
+    def picking(self, sources, model, options, skip, stop, kept):
         with self.crowd:
             yield Started("Picking", 1)
             time.sleep(0.05)

@@ -25,6 +25,7 @@ from napari_topaz.gui.learning import Learning  # noqa: E402
 from napari_topaz.gui.session import session_of  # noqa: E402
 from napari_topaz.gui.training_panel import TrainingPanel  # noqa: E402
 from napari_topaz.gui.workspace import Options, Workspace  # noqa: E402
+from napari_topaz.jobs.kept_scores import KeptScores  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
@@ -70,7 +71,7 @@ def test_other_lengths_of_picks_need_no_new_scores(monkeypatch: pytest.MonkeyPat
 
     scored, real = [], pick.score_one
     monkeypatch.setattr(pick, "score_one", lambda *a, **k: (scored.append(1), real(*a, **k))[1])
-    cache, source, model, last = PreparedCache(), micrograph("a"), a_model(), tasks.LastScores()
+    cache, source, model, last = PreparedCache(), micrograph("a"), a_model(), KeptScores()
 
     def peaks(model: PickerModel, options: Options) -> int:
         return len(tasks.scoring(source, model, options, PIXEL_SIZE, cache, last)[1])

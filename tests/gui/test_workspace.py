@@ -125,13 +125,32 @@ def test_the_models_threshold_counts_until_she_chooses_one(workspace: Workspace)
 def test_picks_of_another_model_or_of_other_options_are_forgotten(workspace: Workspace) -> None:
     for change in (
         lambda: workspace.set_model(model()),
-        lambda: workspace.change(pick=PickSettings(margin=50)),
+        lambda: workspace.change(pick=PickSettings(symmetries="none")),
         lambda: workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER, pixel_size=3)),
     ):
         workspace.set_candidates("a", Picks([[10, 10]], [1.0]))
         assert workspace.is_picked("a")
         change()
         assert not workspace.is_picked("a")
+
+
+def test_picks_keep_the_former_distances_until_others_come(workspace: Workspace) -> None:
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[10, 10], [90, 90]], [2.0, 1.0]))
+    before = workspace.forgotten
+    assert (workspace.unpicked, workspace.former) == (0, frozenset())
+    workspace.change(pick=PickSettings(threshold=1.5))
+    assert (workspace.former, workspace.forgotten) == (frozenset(), before)
+    for pick in (PickSettings(suppression_radius=30), PickSettings(suppression_radius=30, margin=50)):
+        workspace.change(pick=pick)
+        assert workspace.picked == workspace.former == {"a", "b"}
+        assert len(workspace.results) == 2  # she waited for them
+        assert workspace.unpicked == 2
+    assert workspace.forgotten > before  # what is on its way is of the former distances too
+    workspace.set_candidates("a", Picks([[10, 10]], [2.0]))
+    assert (workspace.former, workspace.unpicked) == ({"b"}, 1)
+    workspace.set_model(model())
+    assert (workspace.former, workspace.picked) == (frozenset(), frozenset())
 
 
 def test_picks_of_another_model_are_drawn_until_new_ones_come_but_never_saved(workspace: Workspace) -> None:

@@ -49,7 +49,6 @@ class Actions(QObject):
         self._session, self._workspace, self._layers = session, session.workspace, session.layers
         self._job_bar = job_bar
         self._reading = Reading(self._workspace, job_bar, self)
-        self._scores = tasks.LastScores()
         self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
@@ -102,7 +101,7 @@ class Actions(QObject):
         if self._job_bar.running == "Training":  # quick: the next epoch follows soon
             options = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
         self._job_bar.preview.ask(
-            lambda: tasks.scoring(source, model, options, size, self._session.prepared, self._scores),
+            lambda: tasks.scoring(source, model, options, size, self._session.prepared, self._session.scores),
             wanted=lambda: (
                 self._layers.shown == name
                 and self._job_bar.run_id == run
@@ -156,10 +155,11 @@ class Actions(QObject):
         sources, model, options = workspace.decisions.in_use, workspace.model, workspace.options
         if model is None:
             return
-        done, is_current = workspace.picked, self._until_changed()
+        done, is_current = workspace.picked - workspace.former, self._until_changed()
+        kept = self._session.scores
         self._job_bar.start(
             "Picking",
-            lambda stop: tasks.picking(sources, model, options, done, stop),
+            lambda stop: tasks.picking(sources, model, options, done, stop, kept),
             on_event=lambda event: self._on_picking(event, stale=not is_current()),
             on_result=self._report_picking,
         )
@@ -249,8 +249,11 @@ class Actions(QObject):
 
     def _report_picking(self, _: Any) -> None:
         picked = self._workspace.picked & self._workspace.decisions.names_in_use
-        n, left = sum(map(self._workspace.count, picked)), self._workspace.unpicked
-        more = f"; {left} are not picked" if left else ""
+        n, former = sum(map(self._workspace.count, picked)), len(picked & self._workspace.former)
+        left = len(self._workspace.decisions.names_in_use) - len(picked)
+        more = (f"; {left} are not picked" if left else "") + (
+            f"; {former} at the former distances" * (former > 0)
+        )
         self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:

@@ -37,10 +37,18 @@ class Guide:
     guessed: bool
 
 
-def guide(workspace: Workspace, running: str | None, *, live: bool = False, awaited: bool = False) -> Guide:
+def guide(
+    workspace: Workspace,
+    running: str | None,
+    *,
+    live: bool = False,
+    awaited: bool = False,
+    renewing: bool = False,
+) -> Guide:
     """Look at the workspace and at what runs (None where nothing does) and give advice.
 
     `live`: a model learns by itself behind whatever runs. `awaited`: that of the session is being read.
+    `renewing`: picks follow other distances by themselves.
     """
     busy = f"{running} is running: press Stop first, or wait until it is done." if running else None
     no_files = _why_none(workspace)
@@ -49,12 +57,14 @@ def guide(workspace: Workspace, running: str | None, *, live: bool = False, awai
     some = (
         bool(workspace.particles)
         or bool(workspace.all_labels)
-        or workspace.unpicked < len(workspace.decisions.names_in_use)
+        or not workspace.picked.isdisjoint(workspace.decisions.names_in_use)
     )
     nothing = None if some else "There is nothing to save yet: label particles or train a model."
     next_step, emphasis = _next_step(workspace, running)
     if live and emphasis == "train":
         next_step, emphasis = "Live learns from every click: correct what it gets wrong.", None
+    if renewing and not running:
+        next_step, emphasis = f"{_former(workspace)} follow the new distances …", None
     if awaited and not running:
         next_step, emphasis = "The model of the session is being loaded …", None
     if not running and _shows_guess(workspace) and "guess" not in next_step:
@@ -174,6 +184,11 @@ def _next_step(workspace: Workspace, running: str | None) -> tuple[str, str | No
     return _next_step_of_labelling(workspace)
 
 
+def _former(workspace: Workspace) -> str:
+    n = len(workspace.former)
+    return "The picks of 1 micrograph" if n == 1 else f"The picks of {n} micrographs"
+
+
 def _shows_guess(workspace: Workspace) -> bool:
     """Whether picks of a guess are drawn: that must be said where it is always in view."""
     return is_guess(workspace.model) and workspace.current not in workspace.suggested
@@ -208,6 +223,8 @@ def _next_step_of_labelling(workspace: Workspace) -> tuple[str, str | None]:
 
 
 def _next_step_with_model(workspace: Workspace) -> tuple[str, str | None]:
+    if workspace.former and workspace.unpicked == len(workspace.former & workspace.decisions.names_in_use):
+        return f"{_former(workspace)} keep the former distances: press Pick all to renew them.", "pick"
     if workspace.unpicked:
         return (
             "Drag the threshold until the circles look right, then press Pick all; "

@@ -34,6 +34,7 @@ from napari_topaz.gui.opening import Opening, timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.particle_panel import ParticlePanel
 from napari_topaz.gui.picks_panel import PicksPanel
+from napari_topaz.gui.renewing import Renewing
 from napari_topaz.gui.saving import Saving
 from napari_topaz.gui.seeing import Seeing
 from napari_topaz.gui.session import session_of
@@ -79,6 +80,7 @@ class ParticlePicker(QWidget):
         self.models = Models(session, self.job_bar, self.actions_, self.live, self.training, self)
         self.marking = Marking(session, self.job_bar, self.micrographs, self._look_again, self)
         self.masking = Masking(session, self.job_bar, self.particle.masks, self.opening.shown, self)
+        self.renewing = Renewing(session, self.job_bar, self)
         self.meaning = Meaning(session, self.particle.meaning, self)
         self.expecting = Expecting(session, self.job_bar, self.particle.expecting, self)
         self.help_most = HelpMost(napari_viewer, session, self.job_bar, self.picks.help_most, self)
@@ -252,7 +254,7 @@ class ParticlePicker(QWidget):
         lengths = old.preprocess.pixel_size != new.preprocess.pixel_size
         if (lengths or old.display != new.display) and self.workspace.current is not None:
             self.opening.draw(self.workspace.current)
-        elif not self.workspace.is_picked(self.layers.shown or ""):
+        elif not self.workspace.is_picked(shown := self.layers.shown or "") or shown in self.workspace.former:
             self._score_soon.start()
         self._look_again()
 
@@ -280,7 +282,8 @@ class ParticlePicker(QWidget):
         """Hint, buttons, histogram: everything that follows from the workspace."""
         workspace, name = self.workspace, self.workspace.current
         awaited = self.keeper.awaited_model is not None
-        advice = guide(workspace, self.job_bar.running, live=self.live.on, awaited=awaited)
+        states = {"live": self.live.on, "awaited": awaited, "renewing": self.renewing.busy}
+        advice = guide(workspace, self.job_bar.running, **states)
         self.hint.setText(advice.next_step)
         self.restore.setVisible(bool(self.layers.lost))
         self.training.enable(advice)

@@ -44,15 +44,19 @@ class Options:
         pick = self.pick.model_copy(update={"threshold": None})
         return replace(self, pick=pick, reference=self.reference.model_copy(update={"threshold": None}))
 
-    def finds_other_peaks(self, new: Options, *, as_model_states: bool) -> bool:
-        """Whether other peaks would be found with new options; the threshold only selects from them.
+    def finds_other_scores(self, new: Options, *, as_model_states: bool) -> bool:
+        """Whether other scores would be found with new options.
 
         `as_model_states`: the preprocessing is the model's, not that of the options.
         """
         if not as_model_states and self.preprocess != new.preprocess:
             return True
-        same_threshold = self.pick.model_copy(update={"threshold": new.pick.threshold})
-        return same_threshold != new.pick or self.preprocess.pixel_size != new.preprocess.pixel_size
+        symmetries = self.pick.symmetries != new.pick.symmetries
+        return symmetries or self.preprocess.pixel_size != new.preprocess.pixel_size
+
+    def takes_other_peaks(self, new: Options) -> bool:
+        """Whether other peaks would be taken of the same scores; the threshold only selects from them."""
+        return self.pick.model_copy(update={"threshold": new.pick.threshold}) != new.pick
 
 
 def plain(options: Options) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,8 @@ class PickBook:
         self._counts: dict[str, tuple[float, int]] = {}
         self._stale: set[str | None] = set()
         self._masks: dict[str, Mask] = {}
+        #: Micrographs whose peaks count, but were taken at other distances than now.
+        self.former: set[str] = set()
         #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
         self.suggested: dict[str | None, float] = {}
         #: Counts how often picks were forgotten: what was begun before must not count after.
@@ -43,6 +45,7 @@ class PickBook:
         self.forgotten += 1
         for kept in (self._candidates, self._free, self._counts, self._stale, self._masks, self.suggested):
             kept.clear()
+        self.former.clear()
 
     def copied(self, labels_of: Callable[[str], Picks], reach_of: Callable[[str], float]) -> PickBook:
         """Return a copy that stays as it is now, for a thread."""
@@ -58,15 +61,26 @@ class PickBook:
         forgotten = [name for name in self._candidates if name != but]
         self._stale = {but} & set(self._candidates)
         self.suggested.clear()
+        self.former.clear()
         for name in forgotten:
             del self._candidates[name]
             self._look_again(name)
         return forgotten
 
+    def outdate(self) -> None:
+        """Let all peaks that count be of the former distances, until others come for them."""
+        self.forgotten += 1
+        self.former |= self.picked
+
     def put(self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None) -> None:
-        """Take all peaks of one micrograph, see :meth:`Workspace.set_candidates`."""
+        """Take all peaks of one micrograph.
+
+        `stale` ones (of an earlier model) are drawn, so that nothing flickers, but do not count. So are those
+        that a reference picker suggested (with that threshold), until they are labels.
+        """
         self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
         self.suggested.pop(name, None)
+        self.former.discard(name)
         if suggested is not None:
             self.suggested[name] = suggested
         (self._stale.add if stale or suggested is not None else self._stale.discard)(name)

@@ -23,6 +23,7 @@ from napari_topaz.gui.ruler import Ruler
 from napari_topaz.gui.skipped import Skipped
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
+from napari_topaz.jobs.kept_scores import KeptScores
 from napari_topaz.jobs.preparing import PreparedCache
 
 if TYPE_CHECKING:
@@ -50,8 +51,11 @@ class Session:
         self.layers = Layers(viewer, self.workspace)
         self.pictures = Pictures()
         self.prepared = PreparedCache()
+        #: Of the present model; distances of picks are tried on them.
+        self.scores = KeptScores()
         #: Saves the workspace by itself.
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
+        self.keeper.began.connect(self.scores.clear)  # others may have the same names
         self.shelf = Shelf()
         self.model_files = ModelFiles(self.shelf, self.keeper)
         self.masks = MaskBook(self.workspace)

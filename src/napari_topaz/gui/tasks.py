@@ -5,8 +5,10 @@ Every function here is called in a thread; torch is imported there, at the first
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from napari_topaz.files import (
 from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.save_where import meant, where_to
+from napari_topaz.jobs.kept_scores import KeptScores, MadeBy
 from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
@@ -32,7 +35,6 @@ from napari_topaz.jobs.reference_picker import make_picker, read_templates
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.placement import Placement
 from napari_topaz.picks import Kind, Picks
-from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import SavingSettings, StackSettings
 
@@ -57,22 +59,26 @@ def fitted(model: PickerModel, options: Options) -> PickerModel:
     return with_pixel_size(model, options.preprocess.pixel_size)
 
 
-class LastScores:
-    """The last score map and what it was made of: other lengths of picks need no new scores."""
+def scores_of(model: PickerModel, options: Options) -> MadeBy:
+    """What the scores of a model are made by."""
+    return MadeBy(model, fitted(model, options).card.preprocess, options.pick.symmetries)
 
-    def __init__(self) -> None:
-        self._made_of: tuple[object, object, str] | None = None
-        self._map: ScoreMap | None = None
 
-    def of(
-        self, model: PickerModel, prepared: Prepared, symmetries: str, make: Callable[[], ScoreMap]
-    ) -> ScoreMap:
-        """Return the scores of a preprocessed micrograph; made anew where anything is another object."""
-        made_of, last = (model, prepared, symmetries), self._made_of
-        same = last is not None and last[0] is model and last[1] is prepared and last[2] == symmetries
-        if not same or self._map is None:
-            self._map, self._made_of = make(), made_of
-        return self._map
+def taking_peaks(
+    names: Sequence[str], model: PickerModel, options: Options, kept: KeptScores, seconds: float
+) -> dict[str, Picks]:
+    """Take all peaks of micrographs whose scores are kept: of as many as `seconds` allow, at least one."""
+    from napari_topaz.jobs.pick import picks_of
+
+    fit, made_by, end = fitted(model, options), scores_of(model, options), time.monotonic() + seconds
+    settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
+    found: dict[str, Picks] = {}
+    for name in names:
+        if (scores := kept.get(made_by, name)) is not None:
+            found[name] = picks_of(scores[0], fit, settings, pixel_size=scores[1])
+        if time.monotonic() > end:
+            break
+    return found
 
 
 def scoring(
@@ -81,17 +87,16 @@ def scoring(
     options: Options,
     pixel_size: float | None,
     cache: PreparedCache,
-    last: LastScores | None = None,
+    kept: KeptScores | None = None,
 ) -> tuple[ScoreMap, Picks]:
-    """Score one micrograph and take all its peaks."""
+    """Score one micrograph, if its scores are not kept, and take all its peaks."""
     from napari_topaz.jobs.pick import picks_of, score_one
 
     fit = fitted(model, options)
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
     prepared = cache.prepare(source, fit.card.preprocess)
-    score_map = (last or LastScores()).of(
-        model, prepared, settings.symmetries, lambda: score_one(prepared, fit, settings)
-    )
+    made_by = scores_of(model, options)
+    score_map = (kept or KeptScores()).of(made_by, prepared, lambda: score_one(prepared, fit, settings))
     return score_map, picks_of(score_map, fit, settings, pixel_size=pixel_size)
 
 
@@ -125,13 +130,16 @@ def picking(
     options: Options,
     skip: Collection[str],
     stop: StopToken,
+    kept: KeptScores,
 ) -> Job[dict[str, Picks]]:
-    """Take all peaks of all micrographs."""
+    """Take all peaks of all micrographs, and keep the scores as long as there is room."""
     from napari_topaz.jobs.pick import pick
 
+    scored = partial(kept.put, scores_of(model, options))
     model = fitted(model, options)
     settings = options.pick.model_copy(update={"threshold": ALL_SCORES})
-    return (yield from pick(sources, model, settings, device=options.run.device, stop=stop, skip=skip))
+    device = options.run.device
+    return (yield from pick(sources, model, settings, device=device, stop=stop, skip=skip, scored=scored))
 
 
 def saving(

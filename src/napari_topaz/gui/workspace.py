@@ -133,9 +133,8 @@ class Workspace:
     def next_unlabelled(self) -> None:
         """Show the next micrograph without a label that is neither finished nor excluded."""
         if self.current is not None:
-            found = self.list.next_where(
-                self.current, lambda name: self.decisions.state(name) < State.LABELLED
-            )
+            state = self.decisions.state
+            found = self.list.next_where(self.current, lambda name: state(name) < State.LABELLED)
             self.show(found or self.current)
 
     def pixel_size(self, name: str | None = None) -> float | None:
@@ -166,8 +165,10 @@ class Workspace:
             self._picks.labels_changed()  # how close a pick is to a label depends on the diameter
         self.changes += old.pick != new.pick
         stated = self.model is None or self.model.knows_preprocessing
-        if old.finds_other_peaks(new, as_model_states=stated):
+        if old.finds_other_scores(new, as_model_states=stated):
             self._picks_are_new(self._picks.forget())
+        elif old.takes_other_peaks(new):
+            self._picks.outdate()  # nothing that she waited for goes
         self.options_changed.emit(old, new)
 
     @property
@@ -259,11 +260,7 @@ class Workspace:
     # -- picks ------------------------------------------------------------------------------------
 
     def set_model(self, model: PickerModel | None) -> None:
-        """Take another model; picks of the old one are forgotten, as they would be mixed up.
-
-        Those of the current micrograph are still drawn, so that nothing flickers while it learns, but
-        they do not count any more: new ones come at once.
-        """
+        """Take another model; picks of the old one are forgotten, but here drawn until new ones come."""
         self.model = model
         self._picks_are_new(self._picks.forget(but=self.current))
         self.model_changed.emit()
@@ -291,10 +288,7 @@ class Workspace:
     def set_candidates(
         self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None
     ) -> None:
-        """Take all peaks of one micrograph; `stale` ones (of an earlier model) are drawn but do not count.
-
-        So are those that a reference picker suggested (with that threshold), until they are labels.
-        """
+        """Take all peaks of one micrograph; stale or suggested ones are drawn, but do not count."""
         self._picks.put(name, picks, stale=stale, suggested=suggested)
         self.changes += 1
         self.picks_changed.emit(name)
@@ -307,9 +301,14 @@ class Workspace:
         self._picks_are_new(masks)
 
     @property
+    def former(self) -> frozenset[str]:
+        """Those of them whose picks keep the distances of former options."""
+        return frozenset(self._picks.former)
+
+    @property
     def unpicked(self) -> int:
-        """How many of the micrographs in use the current model has not seen."""
-        return len(self.decisions.names_in_use - self.picked)
+        """How many of the micrographs in use are not picked with the current model and options."""
+        return len(self.decisions.names_in_use - (self.picked - self._picks.former))
 
     def is_picked(self, name: str) -> bool:
         """Whether the current model has seen this micrograph."""

@@ -234,11 +234,14 @@ class PickOne:
     picker: OnDevice
     settings: PickSettings | None
     masks: Masks | None = None
+    scored: Callable[[ScoreMap, float | None], None] | None = None
 
     def __call__(self, prepared: Prepared) -> Picks:
         """Score it, and take the peaks."""
         model = self.picker.model
         score_map = score_one(prepared, model, self.settings, masks=self.masks)
+        if self.scored is not None:
+            self.scored(score_map, prepared.pixel_size)
         return picks_of(score_map, model, self.settings, pixel_size=prepared.pixel_size)
 
 
@@ -254,6 +257,7 @@ def pick(
     cache: PreparedCache | None = None,
     scale: ScaleSettings | None = None,
     masks: Masks | None = None,
+    scored: Callable[[ScoreMap, float | None], None] | None = None,
 ) -> Job[dict[str, Picks]]:
     """Pick many micrographs, one in memory at a time; returns picks by micrograph name.
 
@@ -279,6 +283,8 @@ def pick(
         Which processes do the work; this one where not given.
     masks : mapping of str to Mask, optional
         By micrograph name: nothing under them is picked.
+    scored : callable, optional
+        Called with the scores of each micrograph and its Å/px, in the process that does the work.
 
     Yields
     ------
@@ -290,7 +296,7 @@ def pick(
         Where all micrographs fail, there is no such device, or the other processes cannot be reached.
     """
     done: dict[str, Picks] = {}
-    work = PickOne(OnDevice(model, device), settings, masks)
+    work = PickOne(OnDevice(model, device), settings, masks, scored)
 
     def keep(name: str, found: Picks) -> Iterable[Event]:
         done[name] = found
