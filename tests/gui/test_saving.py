@@ -21,6 +21,7 @@ from napari_topaz.picks import Picks
 from napari_topaz.settings import SavingSettings
 from worlds import run
 
+pytestmark = pytest.mark.gui
 PICKS = {f"m_{k}": Picks([[20.0 + k, 30.0], [50.0, 60.0]], [2.0, 1.0]) for k in (1, 2, 3)}
 SAVE = QDialogButtonBox.StandardButton.Save
 
@@ -109,7 +110,8 @@ def test_another_format_renames_and_one_file_each_makes_a_folder(qtbot: QtBot) -
     assert "3 files, like m_1_autopick.star, and their list autopick.star" in dialog.says.text()
 
 
-def test_only_what_a_format_needs_is_asked(qtbot: QtBot) -> None:
+def test_only_what_a_format_needs_is_asked(qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "d.star").mkdir()
     dialog = shown(qtbot, Path("/tmp/picks.star"))
     row = dialog.form.row
     for name, box, exposures in (("star", 0, 0), ("box", 1, 0), ("cs", 0, 1)):
@@ -126,6 +128,9 @@ def test_only_what_a_format_needs_is_asked(qtbot: QtBot) -> None:
     row("exposures").textEdited.emit("/nowhere/exposures.cs")
     assert "There is no file /nowhere" in dialog.says.text()
     assert not dialog.buttons.button(SAVE).isEnabled()
+    (tmp_path / "there").touch()
+    assert "is a file" in shown(qtbot, tmp_path / "there", one_each=True).says.text()
+    assert "is a folder" in shown(qtbot, tmp_path / "d.star").says.text()
     single = shown(qtbot, Path("/tmp/picks.box"), names=["m_1"], format="box")
     assert single.path.text() == "/tmp/picks.box"
 

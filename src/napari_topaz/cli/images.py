@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +40,7 @@ from napari_topaz.cli.options import (
     positive,
     refuse_existing,
 )
+from napari_topaz.cli.picked import pick_result
 from napari_topaz.cli.screen import Screen
 from napari_topaz.cli.whole_micrographs import EXCLUDED, Excluding, without
 from napari_topaz.settings import PickSettings, PreprocessSettings, RunSettings, ScaleSettings, choices_of
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from napari_topaz.jobs.resuming import ResultFolder
     from napari_topaz.micrograph import MicrographFile
     from napari_topaz.model.picker import PickerModel
-    from napari_topaz.picks import Picks
 
 GUESSED = (
     "No --model is given: these picks are a first guess by the general model of the package. Look at them, "
@@ -163,38 +163,6 @@ def load_picker(
     if not model.knows_preprocessing:
         raise CallError(f"--diameter is missing: {path} does not state the particle's diameter in Å.")
     return model
-
-
-def pick_result(
-    screen: Screen, found: Mapping[str, Picks], output: Path, skipped: int, *, calibrated: bool = False
-) -> int:
-    """Print what a command that picks has done; returns the exit code.
-
-    Where scores are `calibrated`, the precision that is expected of the picks is the mean of their
-    probabilities.
-    """
-    import numpy as np
-    from scipy.special import expit
-
-    count = sum(len(p) for p in found.values())
-    values: dict[str, object] = {
-        "micrographs": len(found),
-        "picks": count,
-        "seconds": screen.seconds,
-        "skipped": skipped,
-        "failed": list(screen.failed),
-        "output": output,
-    }
-    before = f" ({skipped} were done before)" if skipped else ""
-    right = ""
-    if calibrated and count:
-        scores = np.concatenate([p.scores for p in found.values()]).astype(np.float64)
-        values["expected_precision"] = precision = float(expit(scores).mean())
-        right = f", of which about {precision:.0%} are expected to be particles"
-    text = (
-        f"Wrote {output}: {count} picks in {len(found)} micrographs{before}{right}, {screen.seconds:.0f} s."
-    )
-    return screen.result(values, text)
 
 
 def pixel_size_of(

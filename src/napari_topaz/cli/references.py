@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 
 from napari_topaz.cli.call_errors import CallError
-from napari_topaz.cli.images import box_edge, digest, pick_result, pixel_size_of
+from napari_topaz.cli.images import box_edge, digest, pixel_size_of
 from napari_topaz.cli.learning import labels_of
 from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
@@ -25,6 +25,7 @@ from napari_topaz.cli.options import (
     pick_format,
     refuse_existing,
 )
+from napari_topaz.cli.picked import pick_result
 from napari_topaz.cli.screen import Screen
 from napari_topaz.settings import PreprocessSettings, ReferenceSettings
 

@@ -38,11 +38,16 @@ class Actions(QObject):
         What it tells.
     model_loaded(PickerModel)
         From a file.
+    picking_began, picking_event(Event), picking_done
+        Of all micrographs.
     """
 
     training_began = Signal()
     training_event = Signal(object)
     model_loaded = Signal(object)
+    picking_began = Signal()
+    picking_event = Signal(object)
+    picking_done = Signal()
 
     def __init__(self, session: Session, job_bar: JobBar, parent: QObject) -> None:
         super().__init__(parent)
@@ -157,6 +162,7 @@ class Actions(QObject):
             return
         done, is_current = workspace.picked - workspace.former, self._until_changed()
         kept = self._session.scores
+        self.picking_began.emit()
         self._job_bar.start(
             "Picking",
             lambda stop: tasks.picking(sources, model, options, done, stop, kept),
@@ -241,6 +247,7 @@ class Actions(QObject):
         self._workspace.set_candidates(score_map.name, picks, stale=stale)
 
     def _on_picking(self, event: Event, *, stale: bool) -> None:
+        self.picking_event.emit(event)
         if stale:
             self._job_bar.stop()  # she changed what is looked for
         elif isinstance(event, MicrographDone) and event.picks is not None:
@@ -255,6 +262,7 @@ class Actions(QObject):
             f"; {former} at the former distances" * (former > 0)
         )
         self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")
+        self.picking_done.emit()
 
     def _take_labels(self, labels: dict[str, Picks]) -> None:
         new = {}

@@ -38,6 +38,7 @@ from napari_topaz.gui.renewing import Renewing
 from napari_topaz.gui.saving import Saving
 from napari_topaz.gui.seeing import Seeing
 from napari_topaz.gui.session import session_of
+from napari_topaz.gui.summary import Summarising
 from napari_topaz.gui.theme import colours_of, hint_style
 from napari_topaz.gui.training_panel import TrainingPanel
 from napari_topaz.picks import Picks
@@ -72,6 +73,7 @@ class ParticlePicker(QWidget):
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
         self.saving = Saving(session, self.actions_, self.picks, self.training, self)
+        self.summary = Summarising(session, self.job_bar, self.actions_, self.picks.summary, self)
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
         self.best = Best(session, self.job_bar, self.picks.best, self)
         self.seeing = Seeing(session, self.job_bar, self.micrographs, self.particle.labels, self)

@@ -16,6 +16,7 @@ from napari_topaz.gui.guide import Guide
 from napari_topaz.gui.help_most_row import HelpMostRow
 from napari_topaz.gui.judging_panel import JudgingPanel
 from napari_topaz.gui.plots import Colours, ScoreHistogram
+from napari_topaz.gui.summary_panel import SummaryPanel
 
 SAVE = "Save the picks of all micrographs (STAR, cryoSPARC, Topaz, boxes, CSV …)."
 GUESS = (
@@ -65,6 +66,7 @@ class PicksPanel(QWidget):
         self.pick_button.clicked.connect(self.pick_all.emit)
         self.save_button = QPushButton("Save picks …")
         self.save_button.clicked.connect(self.save.emit)
+        self.summary = SummaryPanel()
         self.help_most = HelpMostRow()
         self.judging = JudgingPanel()
         layout = QVBoxLayout(self)
@@ -76,6 +78,7 @@ class PicksPanel(QWidget):
         layout.addWidget(self.best)
         layout.addLayout(found := _row(self.count, self.guess))  # a line of its own: docks are narrow
         found.addStretch()
+        layout.addWidget(self.summary)
         layout.addWidget(self.help_most)
         layout.addWidget(self.judging)
 
@@ -124,6 +127,7 @@ class PicksPanel(QWidget):
         """Follow the viewer's theme."""
         self.histogram.set_colours(colours)
         self.judging.set_colours(colours)
+        self.summary.set_colours(colours)
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

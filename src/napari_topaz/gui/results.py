@@ -63,6 +63,16 @@ class Results:
         """Names of the micrographs in use that are labelled or picked."""
         return [n for n in self.names if self.picks.is_picked(n) or len(self.labels_of(n))]
 
+    def counts(self) -> dict[str, int]:
+        """Particles of each micrograph in use that is picked, in their order."""
+        picked = [name for name in self.names if self.picks.is_picked(name)]
+        return {name: self._count(name) for name in picked}
+
+    def _count(self, name: str) -> int:
+        labels = self.labels_of(name)
+        labelled = int((labels.kinds == Kind.PARTICLE).sum()) if len(labels) else 0
+        return labelled + self.picks.count(name, self.threshold_of(name))
+
 
 def _labels_of(labels: Mapping[str, Picks], name: str) -> Picks:
     return labels.get(name, NO_LABELS)

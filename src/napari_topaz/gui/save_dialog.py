@@ -175,6 +175,8 @@ class SaveDialog(QDialog):
         where = self.where()
         if not where.folder and where.path.is_dir():
             return f"{where.path} is a folder; type another name, or tick One file each."
+        if where.folder and where.path.is_file():
+            return f"{where.path} is a file; type the name of a folder."
         return ""
 
     def _what(self) -> str:
