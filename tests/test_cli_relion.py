@@ -11,49 +11,22 @@ import pytest
 import starfile
 
 from napari_topaz.cli.relion import main_pick, main_train, our_tokens
-from napari_topaz.files import read_picks, write_mrc, write_picks
+from napari_topaz.files import read_picks
 from napari_topaz.files.masks import write_mask
 from napari_topaz.files.relion import ABORT_NOW, ABORTED, FAILURE, SUCCESS
-from napari_topaz.files.star import star_text
 from napari_topaz.jobs.relion import Abortable
 from napari_topaz.masks import Mask
-from napari_topaz.picks import Picks
+from relion_project import COORDS, MICS, make_project
 from worlds import DIAMETER, PIXEL_SIZE, SHAPE, drawn
 
 JOB = "External/job006/"
-MICS = "CtfFind/job003/micrographs_ctf.star"
-COORDS = "ManualPick/job004/manualpick.star"
 LABEL = "MicrographCoordsGroup.star.relion.autopick"
-
-
-def make_project(folder: Path, count: int = 3) -> None:
-    """Motion-corrected micrographs, their CTF's STAR file, and a ManualPick job of RELION 5."""
-    import pandas as pd
-
-    movies, job = folder / "MotionCorr/job002/Movies", folder / "ManualPick/job004/Movies"
-    for place in (movies, job, folder / "CtfFind/job003", folder / JOB):
-        place.mkdir(parents=True)
-    names, coordinates = [], []
-    for k in range(count):
-        pixels, yx = drawn(k)
-        write_mrc(movies / f"mic_{k}.mrc", pixels, 9.9)  # RELION's own optics groups count
-        write_picks(job / f"mic_{k}_manualpick.star", {f"mic_{k}": Picks.labels(yx)})
-        names.append(f"MotionCorr/job002/Movies/mic_{k}.mrc")
-        coordinates.append(f"ManualPick/job004/Movies/mic_{k}_manualpick.star")
-    optics = {"rlnOpticsGroup": ["1"], "rlnMicrographPixelSize": [str(PIXEL_SIZE)]}
-    blocks = {"optics": optics, "micrographs": {"rlnMicrographName": names, "rlnOpticsGroup": "1"}}
-    (folder / MICS).write_text(star_text({k: pd.DataFrame(v) for k, v in blocks.items()}))
-    listed = pd.DataFrame({"rlnMicrographName": names, "rlnMicrographCoordinates": coordinates})
-    (folder / COORDS).write_text(star_text({"coordinate_files": listed}))
-    nodes = pd.DataFrame(
-        {"rlnPipeLineNodeName": [MICS], "rlnPipeLineNodeTypeLabel": ["MicrographGroupMetadata"]}
-    )
-    (folder / "default_pipeline.star").write_text(star_text({"pipeline_nodes": nodes}))
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    make_project(tmp_path)
+    make_project(tmp_path, [drawn(k) for k in range(3)], PIXEL_SIZE)
+    (tmp_path / JOB).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -25,7 +25,7 @@ OTHERS = {
         "--only",
     ),  # ./run
     *("--method", "--units", "--num-workers"),  # Topaz
-    *("--nthreads", "--no-dashboard", "--port", "--scheduler-file"),  # dask
+    *("--nthreads", "--no-dashboard", "--port", "--host", "--scheduler-file"),  # dask
     *("--gres", "--cpus-per-task", "--mem", "--time"),  # SLURM
     *("--push", "--tags", "--strict"),
 }

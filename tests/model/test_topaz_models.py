@@ -18,14 +18,12 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from foreign_weights import RESNET8, RESNET16, add_norm, fill, resnet_state  # noqa: E402
 from napari_topaz.model.picker import ModelFileError, PickerModel  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
 from napari_topaz.model.topaz_models import read_topaz_model  # noqa: E402
 
 SHIPPED = ("resnet8_u32", "resnet8_u64", "resnet16_u32")
-#: Per residual block: stride and dilation; first convolution's stride; as the reference page states.
-RESNET8 = (2, ((1, 2), (2, 2), (1, 2)))
-RESNET16 = (1, ((2, 1), (1, 1), (1, 1), (1, 1), (2, 1), (1, 1), (1, 1)))
 
 
 @pytest.fixture(scope="session")
@@ -44,50 +42,6 @@ def weights() -> Path:
 
 
 # -- states, and the logits that they should give, written from the description alone ---------------
-
-
-def _fill(state: dict, name: str, shape: tuple[int, ...], rng: torch.Generator) -> None:
-    scale = 1 / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.1
-    state[name] = torch.randn(shape, generator=rng) * scale
-
-
-def _add_norm(state: dict, name: str, n: int, rng: torch.Generator) -> None:
-    state[f"{name}.weight"] = torch.rand(n, generator=rng) + 0.5
-    state[f"{name}.bias"] = torch.randn(n, generator=rng)
-    state[f"{name}.running_mean"] = torch.randn(n, generator=rng)
-    state[f"{name}.running_var"] = torch.rand(n, generator=rng) + 0.5
-    state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-
-def resnet_state(name: str, u: int = 6, *, norm: bool = False, bias: bool = True) -> dict:
-    _, blocks = RESNET8 if name == "resnet8" else RESNET16
-    doubling = 1 if name == "resnet8" else 4
-    rng, state = torch.Generator().manual_seed(3), {}
-    _fill(state, "features.features.0.conv.weight", (u, 1, 7, 7), rng)
-    if bias:
-        _fill(state, "features.features.0.conv.bias", (u,), rng)
-    if norm:
-        _add_norm(state, "features.features.0.bn", u, rng)
-    for i in range(len(blocks)):
-        a, b = u * (1 + (i > doubling)), u * (1 + (i >= doubling))
-        at = f"features.features.{i + 1}"
-        if a != b:
-            _fill(state, f"{at}.proj.weight", (b, a, 1, 1), rng)
-        for k, (before, after) in enumerate(((a, a), (a, b))):
-            _fill(state, f"{at}.conv{k}.weight", (after, before, 3, 3), rng)
-            if bias:
-                _fill(state, f"{at}.conv{k}.bias", (after,), rng)
-            if norm:
-                _add_norm(state, f"{at}.bn{k}", after, rng)
-    last = f"features.features.{len(blocks) + 1}"
-    _fill(state, f"{last}.conv.weight", (4 * u, 2 * u, 5, 5), rng)
-    if bias:
-        _fill(state, f"{last}.conv.bias", (4 * u,), rng)
-    if norm:
-        _add_norm(state, f"{last}.bn", 4 * u, rng)
-    _fill(state, "classifier.weight", (1, 4 * u, 1, 1), rng)
-    _fill(state, "classifier.bias", (1,), rng)
-    return state
 
 
 def _normed(state: dict, name: str, x):
@@ -127,15 +81,15 @@ def plain_state(kernels: tuple[int, ...], names: tuple[str, str, str], u: int = 
     for i, kernel in enumerate(kernels):
         after = u * 2**i
         conv, norm, slope = (n.format(i=i, a=3 * i, b=3 * i + 1, c=3 * i + 2) for n in names)
-        _fill(state, f"features.{conv}.weight", (after, before, kernel, kernel), rng)
+        fill(state, f"features.{conv}.weight", (after, before, kernel, kernel), rng)
         if norm:
-            _add_norm(state, f"features.{norm}", after, rng)
+            add_norm(state, f"features.{norm}", after, rng)
         else:
-            _fill(state, f"features.{conv}.bias", (after,), rng)
+            fill(state, f"features.{conv}.bias", (after,), rng)
         state[f"features.{slope}.weight"] = torch.tensor([0.1 + 0.1 * i])
         before = after
-    _fill(state, "classifier.weight", (1, before, 1, 1), rng)
-    _fill(state, "classifier.bias", (1,), rng)
+    fill(state, "classifier.weight", (1, before, 1, 1), rng)
+    fill(state, "classifier.bias", (1,), rng)
     return state
 
 
