@@ -52,7 +52,8 @@ def world(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return picks
 
     monkeypatch.setattr(tasks, "picking", picking)
-    session.workspace.model = SimpleNamespace(card=SimpleNamespace(threshold=0.0), is_general=False, knows_preprocessing=True)
+    card = SimpleNamespace(threshold=0.0)
+    session.workspace.model = SimpleNamespace(card=card, is_general=False, knows_preprocessing=True)
     controller = Summarising(session, bar, actions, panel, bar)
     yield SimpleNamespace(
         workspace=session.workspace, bar=bar, panel=panel, actions=actions, controller=controller
