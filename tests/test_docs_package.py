@@ -106,3 +106,25 @@ def test_the_napari_hub_finds_what_it_shows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "Framework :: napari" in project["classifiers"]
     assert {"Source Code", "Documentation", "Bug Tracker", "User Support"} <= project["urls"].keys()
+
+
+def test_pythons_that_are_named_are_those_that_are_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pattern = re.compile(r"Programming Language :: Python :: (3\.\d+)")
+    named = {found[1] for text in project["classifiers"] if (found := pattern.fullmatch(text))}
+    tox = re.search(r"env_list = py\{([\d,]+)\}", (ROOT / "tox.ini").read_text(encoding="utf-8"))
+    assert tox is not None
+    assert named == {f"3.{minor[1:]}" for minor in tox[1].split(",")}
+    assert project["requires-python"] == f">={min(named, key=_minor)}"
+    workflow = ROOT / ".github" / "workflows" / "test.yml"
+    if not workflow.is_file():  # it is not in the sdist
+        return
+    matrix = re.search(r"python: \[(.*)\]", workflow.read_text(encoding="utf-8"))
+    assert matrix is not None
+    tested = set(re.findall(r"3\.\d+", matrix[1]))
+    assert tested <= named
+    assert {min(named, key=_minor), max(named, key=_minor)} <= tested
+
+
+def _minor(python: str) -> int:
+    return int(python.partition(".")[2])
