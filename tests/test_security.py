@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import pkgutil
 import socket
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import napari_topaz
 from napari_topaz.cli import main
+from napari_topaz.picks import Kind
+from napari_topaz.settings import PreprocessSettings, TrainSettings
 from worlds import DIAMETER, make_world
 
 SOURCES = sorted(Path(napari_topaz.__file__).parent.rglob("*.py"))
@@ -154,8 +158,72 @@ def test_no_connection_is_opened(
     assert no_network == []
 
 
+def internet_sockets() -> set[str]:
+    """Sockets of the internet that this process holds, also those of Qt, which no Python sees (Linux)."""
+    held, tables = set(), Path("/proc/self/net")
+    for fd in Path("/proc/self/fd").iterdir() if tables.is_dir() else ():
+        with contextlib.suppress(OSError):
+            held.add(str(fd.readlink()))
+    rows = [
+        row.split()
+        for name in ("tcp", "tcp6", "udp", "udp6")
+        if (tables / name).is_file()
+        for row in (tables / name).read_text().splitlines()[1:]
+    ]
+    return held & {f"socket:[{row[9]}]" for row in rows}
+
+
+@pytest.mark.skipif(not Path("/proc/self/net").is_dir(), reason="only Linux lists the sockets of a process")
+def test_a_socket_of_the_internet_is_seen() -> None:
+    before = internet_sockets()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        assert len(internet_sockets() - before) == 1
+    assert internet_sockets() == before
+
+
 @pytest.mark.gui
-def test_the_dock_opens_no_connection(no_network: list[object]) -> None:
+def test_the_dock_opens_no_connection(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a real window: open a folder, look at a guess, label, train, pick, save."""
+    qtbot, viewer = request.getfixturevalue("qtbot"), request.getfixturevalue("make_napari_viewer")()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    before = internet_sockets()
+    no_network = request.getfixturevalue("no_network")
     for module in pkgutil.walk_packages(napari_topaz.__path__, "napari_topaz."):
         import_module(module.name)
+    from napari_topaz.files import read_picks
+    from napari_topaz.gui import dialogs, save_dialog
+
+    (tmp_path / "world").mkdir()
+    world = make_world(tmp_path / "world", count=3)
+    monkeypatch.setattr(dialogs, "ask_folder", lambda parent: world.folder)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
+
+    def press(button: Any) -> None:
+        qtbot.waitUntil(button.isEnabled, timeout=20_000)
+        button.click()
+        assert internet_sockets() <= before
+
+    def idle() -> bool:
+        return dock.job_bar.running is None and not dock.job_bar.preview.busy
+
+    press(dock.micrographs.folder_button)
+    qtbot.waitUntil(lambda: dock.layers.shown == "mic_0", timeout=20_000)
+    short = TrainSettings(epochs=1, steps=4)
+    dock.workspace.change(preprocess=PreprocessSettings(diameter=DIAMETER), train=short)
+    for name, picks in world.truth.items():
+        dock.workspace.label(name, picks.yx[:8], Kind.PARTICLE)
+    press(dock.training.button)
+    qtbot.waitUntil(lambda: "Training is done" in dock.job_bar.message and idle(), timeout=120_000)
+    press(dock.picks.pick_button)
+    qtbot.waitUntil(lambda: idle() and all(dock.workspace.is_picked(n) for n in world.truth), timeout=120_000)
+    path = tmp_path / "picks.star"
+    monkeypatch.setattr(save_dialog, "ask_save_picks", lambda parent, settings, *_: (path, settings))
+    press(dock.picks.save_button)
+    qtbot.waitUntil(lambda: idle() and path.exists(), timeout=20_000)
+    assert set(read_picks(path)) == set(world.truth)
     assert no_network == []
+    assert internet_sockets() <= before
