@@ -106,6 +106,12 @@ def test_the_napari_hub_finds_what_it_shows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "Framework :: napari" in project["classifiers"]
     assert {"Source Code", "Documentation", "Bug Tracker", "User Support"} <= project["urls"].keys()
+    assert project["license"] == "BSD-3-Clause"
+    assert not any(
+        text.startswith("License ::") for text in project["classifiers"]
+    )  # PEP 639: one or the other
+    manifest = (ROOT / "src" / "napari_topaz" / "napari.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^categories: \[\w+", manifest, re.MULTILINE)
 
 
 def test_pythons_that_are_named_are_those_that_are_tested() -> None:
