@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_topaz.files.errors import FileError
-from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.pick_book import MOST_CANDIDATES
 from napari_topaz.gui.workspace import Workspace
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PickSettings, PreprocessSettings, TrainSettings

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from napari_topaz.cli.call_errors import CallError
+from napari_topaz.cli.learning import labels_of
 from napari_topaz.cli.masks import MaskOption, masks_of
 from napari_topaz.cli.options import (
     FORMAT_HELP,
@@ -22,6 +23,7 @@ from napari_topaz.cli.options import (
     SCALE,
     SHOWN,
     BoxSize,
+    Exposures,
     Lengths,
     Measures,
     Micrographs,
@@ -70,8 +72,16 @@ def pick(
     settings: Picking = PICK,
     lengths: Measures = MEASURES,
     box_size: BoxSize = None,
+    exposures: Exposures = None,
     excluded: Excluding = EXCLUDED,
     masks: MaskOption = None,
+    labels: Annotated[
+        Path | None,
+        Parameter(
+            help="Labels to put together with the picks: labelled particles take the place of picks there, "
+            "and picks at places labelled to be none are left out."
+        ),
+    ] = None,
     running: Running = RUN,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
@@ -91,6 +101,7 @@ def pick(
     refuse_impossible_lengths(lengths)
     files = without(find_micrographs(micrographs), excluded)
     hidden = masks_of(masks, files)
+    known = None if labels is None else labels_of(files, labels, screen)
     picker = load_picker(model, lengths, running, scale)
     if model is None:
         screen.warn(GUESSED)
@@ -101,7 +112,8 @@ def pick(
         files={f.name: f for f in files},
         pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
         box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
-        recipe=_recipe(model, masks, lengths, settings),
+        recipe=_recipe(model, masks, lengths, settings, labels),
+        exposures=exposures,
     )
     refuse_existing(destination.targets(), "--output", overwrite=overwrite or resume, resumes=True)
     results = open_output(destination, resume=resume)
@@ -117,6 +129,7 @@ def pick(
         write=results.write,
         scale=scale,
         masks=hidden,
+        labels=known,
     )
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
@@ -125,10 +138,11 @@ def pick(
 
 
 def _recipe(
-    model: Path | None, masks: Path | None, lengths: Lengths, settings: PickSettings
+    model: Path | None, masks: Path | None, lengths: Lengths, settings: PickSettings, labels: Path | None
 ) -> dict[str, object]:
     """Everything that picks depend on: results of another recipe are not gone on from."""
-    return _made_by(model, masks, lengths) | settings.model_dump()
+    known = {} if labels is None else {"labels": digest(labels)}
+    return _made_by(model, masks, lengths) | settings.model_dump() | known
 
 
 def _made_by(model: Path | None, masks: Path | None, lengths: Lengths) -> dict[str, object]:

@@ -15,10 +15,11 @@ from napari_topaz.gui import tasks
 from napari_topaz.gui.general import guess_of, is_guess
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.learning import Learning
-from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
+from napari_topaz.jobs.glimpse import Glimpsed
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.picks import Picks
 from napari_topaz.settings import SavingSettings
 

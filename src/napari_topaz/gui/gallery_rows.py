@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_topaz.gui.nearness import scores_at
+from napari_topaz.jobs.nearness import scores_at
 from napari_topaz.picks import Kind, Picks
 
 if TYPE_CHECKING:

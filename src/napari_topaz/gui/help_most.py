@@ -15,9 +15,9 @@ from napari_topaz.gui.going import Going, open_dock
 from napari_topaz.gui.guide import Guide
 from napari_topaz.gui.help_most_row import ANSWERS, HelpMostRow
 from napari_topaz.gui.job_bar import JobBar
-from napari_topaz.gui.nearness import near_to
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE, Workspace
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.jobs.queries import Queries, Query, suggest_queries
 from napari_topaz.picks import Kind
 

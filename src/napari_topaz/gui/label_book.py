@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from napari_topaz.gui.history import History
-from napari_topaz.gui.nearness import near_to
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.picks import Kind, Picks
 
 #: Made once: asked for each of tens of thousands of micrographs.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_topaz.gui.nearness import near_to
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
 

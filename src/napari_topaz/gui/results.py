@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from napari_topaz.gui.label_book import NO_LABELS
-from napari_topaz.gui.nearness import scores_at
 from napari_topaz.gui.pick_book import PickBook
+from napari_topaz.jobs.nearness import scores_at
 from napari_topaz.picks import Kind, Picks
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from psygnal import Signal
 
-from napari_topaz.gui.nearness import near_to
+from napari_topaz.jobs.nearness import near_to
 from napari_topaz.picks import Picks
 
 #: Digits after the point in the session, pixels.

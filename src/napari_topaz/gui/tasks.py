@@ -27,6 +27,7 @@ from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.save_where import meant, where_to
 from napari_topaz.jobs.kept_scores import KeptScores, MadeBy
+from napari_topaz.jobs.labelled import ALL_SCORES
 from napari_topaz.jobs.placement import Misplaced, look_at_picks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.jobs.reference import own_threshold
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from napari_topaz.jobs.stack import StackResult
     from napari_topaz.model.picker import PickerModel
 
-#: All peaks are taken, whatever their score; the threshold selects from them later.
-ALL_SCORES = -1000.0
 #: Edge of a box, in particle diameters, for formats that have boxes.
 BOX_PER_DIAMETER = 1.5
 #: Of models that are written.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_topaz.events import Event, Job, JobError, StopToken
 from napari_topaz.extract import SPACING, Shape, extract
+from napari_topaz.jobs.labelled import ALL_SCORES, with_labels
 from napari_topaz.jobs.masking import Masks, masked
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
 from napari_topaz.jobs.streaming import over_micrographs
@@ -235,6 +236,7 @@ class PickOne:
     settings: PickSettings | None
     masks: Masks | None = None
     scored: Callable[[ScoreMap, float | None], None] | None = None
+    labels: Mapping[str, Picks] | None = None
 
     def __call__(self, prepared: Prepared) -> Picks:
         """Score it, and take the peaks."""
@@ -242,7 +244,13 @@ class PickOne:
         score_map = score_one(prepared, model, self.settings, masks=self.masks)
         if self.scored is not None:
             self.scored(score_map, prepared.pixel_size)
-        return picks_of(score_map, model, self.settings, pixel_size=prepared.pixel_size)
+        labels, settings = (self.labels or {}).get(prepared.name), self.settings or PickSettings()
+        if not labels:
+            return picks_of(score_map, model, settings, pixel_size=prepared.pixel_size)
+        threshold = model.card.threshold if settings.threshold is None else settings.threshold
+        every = settings.model_copy(update={"threshold": ALL_SCORES})
+        peaks = picks_of(score_map, model, every, pixel_size=prepared.pixel_size)
+        return with_labels(peaks, labels, model.radius(prepared.pixel_size), threshold)
 
 
 def pick(
@@ -258,6 +266,7 @@ def pick(
     scale: ScaleSettings | None = None,
     masks: Masks | None = None,
     scored: Callable[[ScoreMap, float | None], None] | None = None,
+    labels: Mapping[str, Picks] | None = None,
 ) -> Job[dict[str, Picks]]:
     """Pick many micrographs, one in memory at a time; returns picks by micrograph name.
 
@@ -285,6 +294,8 @@ def pick(
         By micrograph name: nothing under them is picked.
     scored : callable, optional
         Called with the scores of each micrograph and its Å/px, in the process that does the work.
+    labels : mapping of str to Picks, optional
+        By micrograph name: see :func:`.jobs.labelled.with_labels`.
 
     Yields
     ------
@@ -296,7 +307,7 @@ def pick(
         Where all micrographs fail, there is no such device, or the other processes cannot be reached.
     """
     done: dict[str, Picks] = {}
-    work = PickOne(OnDevice(model, device), settings, masks, scored)
+    work = PickOne(OnDevice(model, device), settings, masks, scored, labels)
 
     def keep(name: str, found: Picks) -> Iterable[Event]:
         done[name] = found

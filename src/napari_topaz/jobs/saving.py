@@ -53,6 +53,8 @@ class Destination:
         In pixels of the micrograph, for box files.
     recipe : mapping
         What the picks depend on (plain values): resuming with another recipe is refused.
+    exposures : Path or None
+        cryoSPARC's exposures that the picks are to belong to, for .cs files.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Destination:
     pixel_size: float | None = None
     box_size: int | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    exposures: Path | None = None
 
     @property
     def journal(self) -> Path:
@@ -86,6 +89,7 @@ class Destination:
             files=self.files,
             pixel_size=self.pixel_size,
             box_size=self.box_size,
+            exposures=self.exposures,
             listed=False,
         )
 

@@ -1,4 +1,4 @@
-"""Which points lie near others. No Qt."""
+"""Which points lie near others."""
 
 from __future__ import annotations
 
