@@ -110,8 +110,9 @@ def print_anything() -> None:
 def refuse(error: BaseException, code: int, tokens: Sequence[str]) -> int:
     """Print one sentence (after the traceback, with --debug) and return the exit code."""
     from napari_topaz.cli.call_errors import sentence_of
+    from napari_topaz.cli.meters import tell
 
     if "--debug" in tokens:
         traceback.print_exception(error)
-    print(f"Error: {sentence_of(error)}", file=sys.stderr)
+    tell(f"Error: {sentence_of(error)}")
     return code

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +15,25 @@ if TYPE_CHECKING:
 
 #: A log, which nobody watches, gets a line each time this fraction of a stage is done.
 PLAIN_STEP = 0.1
+
+
+def tell(text: str) -> None:
+    """Print a line on stderr."""
+    with although_nobody_reads():
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def although_nobody_reads() -> Iterator[None]:
+    """Let the work go on where stderr is a terminal that was closed, or a pipe whose reader is gone.
+
+    From then on stderr leads nowhere.
+    """
+    try:
+        yield
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 class Meter(Protocol):
@@ -48,7 +71,7 @@ class WarningsOnly:
     def say(self, text: str) -> None:
         """Print warnings only."""
         if text.startswith("Warning"):
-            print(text, file=sys.stderr)
+            tell(text)
 
     def close(self) -> None:
         """Do nothing."""
@@ -73,7 +96,7 @@ class LineMeter:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def close(self) -> None:
         """Do nothing."""
@@ -104,11 +127,13 @@ class BarMeter:
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
-        self._bars.start()
+        with although_nobody_reads():
+            self._bars.start()
 
     def start(self, what: str, total: int) -> None:
         """Begin a bar."""
-        self._task = self._bars.add_task(what, total=total or None, note="")
+        with although_nobody_reads():
+            self._task = self._bars.add_task(what, total=total or None, note="")
 
     def move(self, done: int, note: str) -> None:
         """Move the bar."""
@@ -117,8 +142,10 @@ class BarMeter:
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        with although_nobody_reads():
+            self._bars.console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
         """Stop the bars and leave them as they are."""
-        self._bars.stop()
+        with although_nobody_reads():
+            self._bars.stop()

@@ -21,6 +21,7 @@ from napari_topaz.cli import DONE, FAILED, WRONG_CALL, print_anything, refuse
 from napari_topaz.cli.call_errors import CallError
 from napari_topaz.cli.help_texts import UnitFormatter
 from napari_topaz.cli.masks import MaskOption, masks_of
+from napari_topaz.cli.meters import tell
 from napari_topaz.cli.options import (
     MEASURES,
     NETWORK,
@@ -164,7 +165,7 @@ def pick(
     before = f" ({len(results.done)} were done before)" if results.done else ""
     _end(stop, f"Wrote {o}: {count} picks in {len(found)} micrographs{before}, {screen.seconds:.0f} s.")
     for name, reason in screen.failed.items():
-        print(f"Warning: {name} is left out: {reason}", file=sys.stderr)
+        tell(f"Warning: {name} is left out: {reason}")
     _hand_on(o, in_mics)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from napari_topaz.cli.meters import Meter, choose_meter
+from napari_topaz.cli.meters import Meter, choose_meter, tell
 from napari_topaz.cli.options import Shown
 from napari_topaz.events import EpochDone, Event, Job, MicrographDone, Progress, Started, StepDone, Warned
 
@@ -60,7 +60,7 @@ class Screen:
 
     def warn(self, message: str) -> None:
         """Print a warning, whether quiet or not."""
-        print(f"Warning: {' '.join(message.split())}", file=sys.stderr)
+        tell(f"Warning: {' '.join(message.split())}")
 
     def result(self, values: Mapping[str, Any], text: str) -> int:
         """Print the result and return the exit code.
@@ -80,9 +80,9 @@ class Screen:
         if self.failed:
             count, some = len(self.failed), _first(self.failed)
             what = f"{count} of {self._tried} micrographs failed" if self._tried else f"{count} failed"
-            print(f"Error: {what}: {' '.join(some.split())}.", file=sys.stderr)
+            tell(f"Error: {what}: {' '.join(some.split())}.")
         if self.stop.is_set():
-            print("Error: stopped before the end; what was done so far is kept.", file=sys.stderr)
+            tell("Error: stopped before the end; what was done so far is kept.")
         return int(bool(self.failed) or self.stop.is_set())
 
     def _show(self, event: Event, meter: Meter) -> None:
@@ -140,7 +140,7 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("Stopping; once more ends the program at once.", file=sys.stderr)
+        tell("Stopping; once more ends the program at once.")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
