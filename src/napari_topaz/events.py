@@ -7,10 +7,10 @@ drive the same generator. :class:`JobError` is the one exception a user is meant
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -68,12 +68,16 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class StepDone(Event):
-    """Some training steps are done: `loss` is their mean."""
+    """Some training steps are done: `loss` is their mean.
+
+    `look` returns what is learnt so far as a PickerModel, where there is one; call it before the job goes on.
+    """
 
     step: int
     total: int
     loss: float
     seconds: float
+    look: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from napari.components import ViewerModel
 
+from napari_topaz.events import StepDone
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import session_of
+from napari_topaz.jobs.glimpse import Glimpsed
 from napari_topaz.jobs.live import Mailbox
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.masks import Mask
@@ -71,6 +74,21 @@ def test_all_jobs_get_what_she_decided(seen, tmp_path: Path) -> None:
     for what, how in seen.values():
         assert what[0] is learning.sources
         assert {name: how[name] for name in shared} == shared
+
+
+@pytest.mark.parametrize("start", [None, SimpleNamespace(knows_preprocessing=True)])
+def test_a_new_training_is_looked_at_early(monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
+    from napari_topaz.jobs import train
+
+    def job(*_: Any, **__: Any):
+        for step in (10, 20, 30):
+            yield StepDone(step, 60, 0.5, 1.0, lambda step=step: step)
+        return "learnt"
+
+    monkeypatch.setattr(train, "train_on_files", job)
+    learning = Learning([micrograph("a")], Options(train=TrainSettings(steps=30)), PreparedCache())
+    events = list(learning.training(LABELS, threading.Event(), start))
+    assert [e.model for e in events if isinstance(e, Glimpsed)] == ([10] if start is None else [])
 
 
 def test_it_is_a_copy_of_what_there_is() -> None:

@@ -29,6 +29,7 @@ from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.options import Options, options_of, plain
 from napari_topaz.gui.sample_data import is_sample
 from napari_topaz.gui.session_texts import restored_text, when
+from napari_topaz.jobs.glimpse import Glimpsed
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
@@ -418,6 +419,37 @@ def test_a_training_that_is_cut_off_loses_its_last_epoch_at_most(
     close(qtbot, again)
     # Beside it lies what the shelf of models keeps.
     assert [path.name for path in (place / MODELS).glob("model_*")] == ["model_0002.safetensors"]
+
+
+@pytest.mark.slow
+def test_a_glimpse_of_a_training_is_shown_and_not_saved(
+    qtbot: QtBot, viewers: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, learnt, going_on = a_model(1), a_model(2), threading.Event()
+
+    def train(*args: object):
+        yield Started("Training", 3)
+        yield Glimpsed(10, early)
+        going_on.wait(10)
+        yield EpochDone(1, 1, 30, 1.0, 0.5, True, 1.0, learnt)
+        return learnt
+
+    monkeypatch.setattr(Learning, "training", train)
+    dock = open_dock(qtbot, viewers, folder)
+    click(dock, (50, 60))
+    dock.actions_.train()
+    qtbot.waitUntil(lambda: dock.workspace.model is early)
+    all_saved(qtbot, dock)
+    found = read_session(folder / SESSION_FOLDER)
+    assert found is not None
+    assert found.session.model is None
+    going_on.set()
+    qtbot.waitUntil(lambda: dock.workspace.model is learnt)
+    all_saved(qtbot, dock)
+    found = read_session(folder / SESSION_FOLDER)
+    assert found is not None
+    assert found.session.model is not None
+    close(qtbot, dock)
 
 
 def test_a_model_that_cannot_be_read_leaves_the_rest(qtbot: QtBot, viewers: Callable, folder: Path) -> None:

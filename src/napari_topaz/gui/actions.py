@@ -220,7 +220,7 @@ class Actions(QObject):
         self.training_event.emit(event)
         if isinstance(event, Warned):
             self._warned = event.message
-        elif isinstance(event, EpochDone):
+        elif isinstance(event, EpochDone | Glimpsed):
             self._warned = ""
             self._workspace.set_model(event.model)
 

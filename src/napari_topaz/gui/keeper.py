@@ -14,12 +14,7 @@ from psygnal import Signal
 
 from napari_topaz.events import EpochDone
 from napari_topaz.files.errors import FileError
-from napari_topaz.files.session import (
-    SESSION_FOLDER,
-    FoundSession,
-    SavedSession,
-    is_session,
-)
+from napari_topaz.files.session import SESSION_FOLDER, FoundSession, SavedSession, is_session
 from napari_topaz.files.session_lock import SessionInUseError
 from napari_topaz.files.session_places import rescue_folder, rescued
 from napari_topaz.gui.autosave import Autosaver
@@ -28,6 +23,7 @@ from napari_topaz.gui.extras import Extras
 from napari_topaz.gui.options import options_of, plain
 from napari_topaz.gui.place import Ahead, ChangedElsewhereError, Place, State, place_of
 from napari_topaz.gui.session_texts import Status, begun, lies_in, not_saved, nowhere, restored_text
+from napari_topaz.jobs.glimpse import Glimpsed
 from napari_topaz.micrograph import MicrographFile
 
 if TYPE_CHECKING:
@@ -68,7 +64,7 @@ class Keeper:
         self._notices: list[str] = []
         self._unsaved = False  # although it should be
         self._quiet = False
-        self._epoch: EpochDone | None = None
+        self._epoch: EpochDone | Glimpsed | None = None
         self._model: tuple[PickerModel | None, int | None] = (None, None)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-topaz-session")
         self._extras = Extras(self._on_change)
@@ -238,7 +234,7 @@ class Keeper:
 
     def note_training(self, event: object) -> None:
         """Remember of an epoch whether its model is to be kept; it comes right after."""
-        if isinstance(event, EpochDone):
+        if isinstance(event, EpochDone | Glimpsed):
             self._epoch = event
 
     # -- changes ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari_topaz.events import Job, JobError, StopToken
 from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.options import Options
+from napari_topaz.jobs.glimpse import with_glimpse
 from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.preparing import PreparedCache
 from napari_topaz.picks import Picks
@@ -63,7 +64,9 @@ class Learning:
         from napari_topaz.jobs.train import train_on_files
 
         how = self._how(start)
-        return (yield from train_on_files(self.sources, labels, *how, start=start, **self._with(stop)))
+        job = train_on_files(self.sources, labels, *how, start=start, **self._with(stop))
+        # A model that training starts from is shown already, and knows more than a part of an epoch teaches.
+        return (yield from with_glimpse(job, self.options.train.steps) if start is None else job)
 
     def live(
         self, newest: Newest, stop: StopToken, start: PickerModel | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_topaz.events import EpochDone, Event, Job, JobError, Started, StepDone, StopToken, Warned, remarks
 from napari_topaz.jobs.calibrating import calibrated
+from napari_topaz.jobs.glimpse import look_at
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_ends import why_ended
@@ -293,7 +295,8 @@ class _Run:
             mean = sum(losses[-len(chunk) :]) / len(chunk)
             if not math.isfinite(mean):
                 raise FloatingPointError(f"The loss is {mean} after {self.step} steps.")
-            yield StepDone(self.step, total, mean, time.monotonic() - self.clock)
+            look = functools.partial(look_at, self.model, self.validate)
+            yield StepDone(self.step, total, mean, time.monotonic() - self.clock, look)
         if losses:
             with remarks() as said:
                 done = self.close_epoch(epoch, sum(losses) / len(losses))
