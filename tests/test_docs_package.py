@@ -15,6 +15,9 @@ import napari_topaz
 import package
 
 ROOT = Path(__file__).parents[1]
+in_the_repository = pytest.mark.skipif(
+    not (ROOT / ".github").is_dir(), reason="the sdist has no workflows of GitHub"
+)
 GOOD = [
     "napari_topaz/__init__.py",
     "napari_topaz/cli/__init__.py",
@@ -114,6 +117,7 @@ def test_the_napari_hub_finds_what_it_shows() -> None:
     assert re.search(r"^categories: \[\w+", manifest, re.MULTILINE)
 
 
+@in_the_repository
 def test_pythons_that_are_named_are_those_that_are_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pattern = re.compile(r"Programming Language :: Python :: (3\.\d+)")
@@ -134,3 +138,28 @@ def test_pythons_that_are_named_are_those_that_are_tested() -> None:
 
 def _minor(python: str) -> int:
     return int(python.partition(".")[2])
+
+
+def environments() -> dict[str, str]:
+    """The environments of tox.ini, with their text."""
+    parts = re.split(r"^\[testenv:?([\w-]*)\]$", (ROOT / "tox.ini").read_text(encoding="utf-8"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@in_the_repository
+def test_what_the_workflows_call_is_there() -> None:
+    doors = set(re.findall(r"^  (\w+)\)$", (ROOT / "run").read_text(encoding="utf-8"), flags=re.M))
+    workflows = {p.name: p.read_text("utf-8") for p in (ROOT / ".github/workflows").glob("*.yml")}
+    called = {name for text in workflows.values() for name in re.findall(r"\./run (\w+)", text)}
+    assert {"fuzz", "faults", "docs", "package"} <= called <= doors
+    found = re.search(r"environment: \[(.*)\]", workflows["test.yml"])
+    assert found is not None
+    named = set(found[1].split(", "))
+    assert {"lowest", "lowest-viewer", "without-napari", "check", "docs"} == named <= environments().keys()
+
+
+def test_environments_without_a_viewer_leave_its_tests_alone() -> None:
+    """They import napari: collecting them would end the run."""
+    bare = [text for text in environments().values() if "headless" in text and "pytest" in text]
+    assert len(bare) == 2
+    assert all("--ignore=tests/gui" in text for text in bare)
