@@ -26,10 +26,14 @@ from napari_topaz.files.session_models import MODELS
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
+from napari_topaz.gui.marks import Mark
+from napari_topaz.gui.marks_row import MARKS
 from napari_topaz.gui.options import Options, options_of, plain
 from napari_topaz.gui.sample_data import is_sample
+from napari_topaz.gui.session import session_of
 from napari_topaz.gui.session_texts import restored_text, when
 from napari_topaz.jobs.glimpse import Glimpsed
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.score_map import ScoreMap
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings
@@ -185,16 +189,18 @@ def test_the_second_window_is_told_and_can_go_on_elsewhere(
     assert "open in another window" in says(second)
     assert "not saved" in says(second)
     click(second, (150, 160))
+    assert "Only to look at" in second.job_bar.message
     assert not second.keeper.saver.pending
+    assert len(second._viewer.layers["labels"].data) == len(second.workspace.labels("m_1")) == 1
     assert saved(folder) == {"m_1": [[50, 60]]}
     copy = tmp_path / "copy"
     copy.mkdir()
     monkeypatch.setattr(dialogs, "ask_session_folder", lambda parent: copy)
     qtbot.mouseClick(second.micrographs.session_line.button, Qt.MouseButton.LeftButton)
     all_saved(qtbot, second)
-    assert saved(copy) == {"m_1": [[50, 60], [150, 160]]}
+    assert saved(copy) == {"m_1": [[50, 60]]}
     assert "Saved at" in says(second)
-    click(second, (20, 20))
+    click(second, (150, 160), (20, 20))
     click(first, (30, 30))
     all_saved(qtbot, second)
     all_saved(qtbot, first)
@@ -205,6 +211,70 @@ def test_the_second_window_is_told_and_can_go_on_elsewhere(
     assert len(third.workspace.labels("m_1")) == 3
 
 
+def test_where_she_may_only_look_nothing_can_be_edited(
+    qtbot: QtBot, viewers: Callable, folder: Path, user_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_dock(qtbot, viewers, folder)
+    session_of(first._viewer).masks.put({"m_1": Mask((np.array([[5, 5], [5, 40], [40, 40]], float),))})
+    click(first, (50, 60))
+    all_saved(qtbot, first)
+    second = open_dock(qtbot, viewers, folder)
+    session, viewer, workspace = session_of(second._viewer), second._viewer, second.workspace
+    why = "Only to look at: "
+    qtbot.waitUntil(lambda: second.hint.text().startswith(why))
+    assert "another window" in second.hint.text()
+    assert viewer.title.endswith("(only to look at)")
+    assert "only to look at" in second.window().windowTitle()
+    layers = [viewer.layers[name] for name in ("labels", "picks", "masks")]
+    assert not any(layer.editable for layer in layers)
+    assert {str(layer.mode) for layer in layers} == {"pan_zoom"}
+    row, models = second.particle.labels, second.training.models
+    kinds = row.kinds.buttons()
+    off = [*kinds, row.ruler_button, row.centre_button, row.load_button, row.undo_button]
+    off += [second.training.button, second.training.live, second.training.go_on]
+    off += [second.micrographs.marks_row.boxes[mark] for mark in MARKS]
+    off += [second.particle.masks.buttons[name] for name in ("draw", "suggest", "clear", "load")]
+    assert [each.isEnabled() for each in off] == [False] * len(off)
+    assert {each.toolTip()[: len(why)] for each in off if each is not row.undo_button} == {why}
+    assert models._locked.startswith(why)
+    # What keys, the menu, and other docks do is refused, too.
+    before = workspace.labels("m_1"), workspace.decisions.marks.saved, session.masks.all
+    session.reject_under_mouse()
+    workspace.label("m_1", [[9, 9]], Kind.PARTICLE)
+    workspace.decisions.toggle(Mark.FINISHED)
+    session.masks.put({"m_1": Mask()})
+    session.undo()
+    session.ruler.toggle()
+    assert (workspace.labels("m_1"), workspace.decisions.marks.saved, session.masks.all) == before
+    assert not session.ruler.out
+    # Looking and picking go on, and leave nothing behind.
+    workspace.change(display=workspace.options.display.model_copy(update={"low_pass": 60.0}))
+    workspace.show("m_2")
+    assert not session.keeper.saver.pending
+    close(qtbot, second)
+    assert not (user_data / "napari-topaz" / "rescued").exists()
+
+
+def test_she_may_edit_again_where_the_session_goes_on(
+    qtbot: QtBot, viewers: Callable, folder: Path, tmp_path: Path
+) -> None:
+    first = open_dock(qtbot, viewers, folder)
+    click(first, (50, 60))
+    all_saved(qtbot, first)
+    second = open_dock(qtbot, viewers, folder)
+    title = second._viewer.title
+    second._copy_session(tmp_path)
+    assert second._viewer.layers["labels"].editable
+    assert str(second._viewer.layers["labels"].mode) == "add"
+    assert second._viewer.title == title.removesuffix(" (only to look at)") != title
+    qtbot.waitUntil(second.particle.labels.load_button.isEnabled)
+    assert second.training.live.isEnabled()
+    assert all(box.isEnabled() for box in second.micrographs.marks_row.boxes.values())
+    click(second, (150, 160))
+    all_saved(qtbot, second)
+    assert saved(tmp_path) == {"m_1": [[50, 60], [150, 160]]}
+
+
 def test_two_windows_on_a_new_folder(qtbot: QtBot, viewers: Callable, folder: Path, user_data: Path) -> None:
     """Neither has a session when it opens; the second to label is told, and what it did is kept."""
     first, second = (open_dock(qtbot, viewers, folder) for _ in range(2))
@@ -213,6 +283,8 @@ def test_two_windows_on_a_new_folder(qtbot: QtBot, viewers: Callable, folder: Pa
     click(second, (150, 160))
     qtbot.waitUntil(lambda: "not saved" in says(second), timeout=20_000)
     assert saved(folder) == {"m_1": [[50, 60]]}
+    click(second, (20, 20))  # too late: she is told
+    assert not second._viewer.layers["labels"].editable
     close(qtbot, second)
     rescued = list((user_data / "napari-topaz" / "rescued").iterdir())
     assert len(rescued) == 1

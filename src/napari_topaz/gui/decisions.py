@@ -48,6 +48,8 @@ class Decisions:
 
     def put(self, names: Collection[str], mark: Mark, *, on: bool) -> None:
         """Give a mark to micrographs, or take it from them; :meth:`Workspace.undo` takes that back."""
+        if self._workspace.lock.refuses():
+            return
         before = self.marks.put(names, mark, on=on)
         after = {name: self.marks.words(name) for name in before}
         if before:

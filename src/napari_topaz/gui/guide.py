@@ -19,6 +19,7 @@ class Guide:
 
     `emphasis` names the button of the next step, open, guess, take, train, pick, save; or the number
     she must type: diameter, pixel_size; None where it is neither. `guessed`: the picks are a first guess.
+    `locked`: why nothing may be edited.
     """
 
     next_step: str
@@ -35,6 +36,7 @@ class Guide:
     suggest_template: str | None
     take: str | None
     guessed: bool
+    locked: str | None
 
 
 def guide(
@@ -69,22 +71,25 @@ def guide(
         next_step, emphasis = "The model of the session is being loaded …", None
     if not running and _shows_guess(workspace) and "guess" not in next_step:
         next_step = f"These picks are still a guess. {next_step}"
+    if (locked := workspace.lock.sentence) is not None and not running:
+        next_step, emphasis = f"{locked} To go on, press Save a copy elsewhere …", None
     no_suggestions = busy or no_files or _why_no_diameter(workspace)
     return Guide(
         next_step=next_step,
         emphasis=emphasis,
-        label=None if workspace.list.of else no_files,
-        train=busy or no_files or _why_not_train(workspace),
+        label=locked or (None if workspace.list.of else no_files),
+        train=locked or busy or no_files or _why_not_train(workspace),
         pick=busy or no_files or no_model or _why_no_lengths(workspace) or _why_all_picked(workspace),
         save=busy or no_files or nothing,
         save_model=no_model,
         load=busy,
-        go_on=busy or no_model or _why_not_go_on(workspace),
+        go_on=locked or busy or no_model or _why_not_go_on(workspace),
         guess=no_suggestions or _why_not_guess(workspace),
         suggest=no_suggestions,
         suggest_template=no_suggestions or _why_no_template(workspace),
-        take=no_files or _why_nothing_to_take(workspace),
+        take=locked or no_files or _why_nothing_to_take(workspace),
         guessed=is_guess(workspace.model),
+        locked=locked,
     )
 
 

@@ -59,7 +59,7 @@ class HelpMost(QObject):
 
     def enable(self, guide: Guide) -> None:
         """Say why nothing can be asked, where it is so."""
-        self._row.enable(guide.load or guide.save_model)
+        self._row.enable(guide.locked or guide.load or guide.save_model)
 
     def open_gallery(self) -> None:
         """Open the gallery below the picture."""

@@ -57,8 +57,6 @@ class Keeper:
         self._workspace, self._layers, self._targets = workspace, layers, targets
         self.status = Status()
         self.awaited_model: Path | None = None
-        #: Why nothing is written, although there is a session; None where it is.
-        self.read_only: str | None = None
         self._place: Place | None = None
         self._micrographs: Path | None = None
         self._notices: list[str] = []
@@ -75,6 +73,11 @@ class Keeper:
         workspace.options_changed.connect(self._on_change)
         workspace.model_changed.connect(self._on_model)
         workspace.current_changed.connect(self._on_current)
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing is written or may be edited, although there is a session; None where it is."""
+        return self._workspace.lock.reason
 
     @property
     def folder(self) -> Path | None:
@@ -167,7 +170,8 @@ class Keeper:
     ) -> None:
         where = place_of(sources) if where is None else where
         place = None if where is None else Place(where, _first_file(sources))
-        found, self.read_only = (None, None) if place is None else place.open(ahead)
+        found, reason = (None, None) if place is None else place.open(ahead)
+        self._workspace.lock.set(reason)
         others = bool(self._workspace.sources)
         self._place, self._micrographs = place, folder
         self._unsaved, self._epoch, self.awaited_model = False, None, None
@@ -240,10 +244,7 @@ class Keeper:
     # -- changes ----------------------------------------------------------------------------------
 
     def _on_change(self, *_: object) -> None:
-        if self._quiet or not self._workspace.sources:
-            return
-        if self._place is None or self.read_only is not None:
-            self._unsaved = True
+        if self._quiet or not self._workspace.sources or self._place is None or self.read_only is not None:
             return
         self.saver.changed()
         self._beat.start()
@@ -291,10 +292,10 @@ class Keeper:
 
     def _on_failed(self, error: BaseException, first: bool) -> None:
         if isinstance(error, (SessionInUseError, ChangedElsewhereError)):
-            self.read_only = str(error)
+            self._workspace.lock.set(str(error))
             self.saver.forget()
             self._unsaved = True
-            self._say(not_saved(self.read_only))
+            self._say(not_saved(str(error)))
         elif first:
             log.warning("The session was not saved.", exc_info=error)
             self._say(not_saved(str(error) or type(error).__name__, again=True))
@@ -316,7 +317,7 @@ class Keeper:
             self._place.model_file = before.model_file
             self.saver.finish()
             before.lock.release()
-        self.read_only = None
+        self._workspace.lock.set(None)
         self.saver.forget()
         self.saver.changed()
         self.saver.hurry()

@@ -23,6 +23,7 @@ KINDS = {
 }
 #: A button that is on.
 PRESSED = "QPushButton:checked { border: 2px solid #2891ba; }"
+UNDO, REDO = "Take the last change back (Ctrl+Z).", "Do again what was taken back (Ctrl+Shift+Z)."
 TIPS = {
     "ruler": "Drag from one edge of a particle to the other: that sets the diameter (R).",
     "centre": "Move the labels of this micrograph to the centres of their particles (G): each is compared "
@@ -94,15 +95,12 @@ class LabelRow(QWidget):
         for name, button in named.items():
             button.setEnabled(reason is None)
             button.setToolTip(reason or TIPS[name])
-        back, forth = history.can_go_back, history.can_go_forth
-        self.undo_button.setEnabled(back)
-        self.undo_button.setToolTip(
-            "Take the last change back (Ctrl+Z)." if back else "There is nothing to take back."
-        )
-        self.redo_button.setEnabled(forth)
-        self.redo_button.setToolTip(
-            "Do again what was taken back (Ctrl+Shift+Z)." if forth else "There is nothing to do again."
-        )
+        for button, can, does, nothing in (
+            (self.undo_button, history.can_go_back, UNDO, "There is nothing to take back."),
+            (self.redo_button, history.can_go_forth, REDO, "There is nothing to do again."),
+        ):
+            button.setEnabled(can and reason is None)
+            button.setToolTip((reason or does) if can else nothing)
 
     def show_kind(self, kind: Kind | None) -> None:
         """Show what clicks make; None where they make no labels."""

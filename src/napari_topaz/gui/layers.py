@@ -34,6 +34,7 @@ from napari_topaz.gui.looks import (
     show_picture,
 )
 from napari_topaz.gui.options import Options
+from napari_topaz.gui.still import watch
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
@@ -172,11 +173,13 @@ class Layers:
         if self._picks is None:
             self._picks = points_layer("picks", self._palette.pick, **common)
             self.gestures.watch(self._picks)
+            watch(self._picks, self._workspace.lock)
             self._picks.events.data.connect(self._when_hers(self.edits.on_picks))
             layers.insert(layers.index(self._heat) + 1, self._picks)
         if self._labels is None:
             self._labels = points_layer("labels", self._palette.particle, **common)
             self.gestures.watch(self._labels)
+            watch(self._labels, self._workspace.lock)
             self._labels.events.data.connect(self._when_hers(self.edits.on_labels))
             layers.insert(layers.index(self._picks) + 1, self._labels)
         for layer in (self._image, self._heat, self._picks, self._labels):

@@ -25,6 +25,7 @@ from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
 from napari_topaz.gui.keeper import Keeper
 from napari_topaz.gui.live import Live
+from napari_topaz.gui.locking import Locking
 from napari_topaz.gui.marking import Marking
 from napari_topaz.gui.masking import Masking
 from napari_topaz.gui.meaning import Meaning, expected_precision
@@ -82,6 +83,7 @@ class ParticlePicker(QWidget):
         self.models = Models(session, self.job_bar, self.actions_, self.live, self.training, self)
         self.marking = Marking(session, self.job_bar, self.micrographs, self._look_again, self)
         self.masking = Masking(session, self.job_bar, self.particle.masks, self.opening.shown, self)
+        self.locking = Locking(napari_viewer, session, self.micrographs, self.training, self)
         self.renewing = Renewing(session, self.job_bar, self)
         self.meaning = Meaning(session, self.particle.meaning, self)
         self.expecting = Expecting(session, self.job_bar, self.particle.expecting, self)

@@ -59,6 +59,12 @@ class MarksRow(Fold):
             self.boxes[mark] = box
             self.add(box)
 
+    def lock(self, reason: str | None) -> None:
+        """Say why nothing can be ticked; None where it can."""
+        for mark, box in self.boxes.items():
+            box.setEnabled(reason is None)
+            box.setToolTip(reason or MARKS[mark][1])
+
     def show_marks(self, marks: Collection[Mark] | None) -> None:
         """Show which marks it has; None where there is no micrograph."""
         self.setEnabled(marks is not None)

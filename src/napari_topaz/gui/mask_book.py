@@ -52,7 +52,7 @@ class MaskBook:
     def put(self, masks: Mapping[str, Mask]) -> None:
         """Replace the masks of some micrographs in one step; Undo brings the old ones back."""
         new = {name: mask for name, mask in masks.items() if not _same(mask, self.of(name))}
-        if not new:
+        if not new or self._workspace.lock.refuses():
             return
         before = {name: self.of(name) for name in new}
         self._set(new)

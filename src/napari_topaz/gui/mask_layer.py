@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_topaz.gui.mask_book import MaskBook
+from napari_topaz.gui.still import watch
 from napari_topaz.masks import Mask
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class MaskLayer:
         viewer.layers.insert(ABOVE, layer)  # and below all circles
         viewer.layers.selection.active = before
         if name == "masks":
+            watch(layer, self._workspace.lock)
             layer.events.data.connect(self._on_edited)
             layer.events.mode.connect(self._tell)
         return layer

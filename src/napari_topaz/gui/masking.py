@@ -58,6 +58,7 @@ class Masking(QObject):
             (self._workspace.labels_changed, self._look_again),
             (self._workspace.options_changed, self._on_options),
             (self._workspace.files_changed, self._look_again),
+            (self._workspace.lock.changed, self._look_again),
         ]
         for signal, slot in links:
             signal.connect(slot)
@@ -123,16 +124,16 @@ class Masking(QObject):
         options = self._workspace.options
         if self._panel.margin.value() != options.pick.margin:
             self._panel.margin.set_value(options.pick.margin)
-        none = "Open micrographs first." if name is None else None
+        locked, none = self._workspace.lock.sentence, "Open micrographs first." if name is None else None
         busy = f"{running} is running." if running else None
         bare = "Type the particle's diameter first." if options.preprocess.diameter is None else None
         empty = None if self._book.of(name).polygons else "This micrograph has no mask."
         free = None if self._book.all else "No micrograph has a mask."
         reasons = {
-            **dict.fromkeys(("draw", "lasso"), none),
-            **dict.fromkeys(("suggest", "suggest_all"), none or bare or busy),
-            "clear": none or empty,
-            "load": none or busy,
+            **dict.fromkeys(("draw", "lasso"), locked or none),
+            **dict.fromkeys(("suggest", "suggest_all"), locked or none or bare or busy),
+            "clear": locked or none or empty,
+            "load": locked or none or busy,
             "save": none or free or busy,
         }
         self._panel.show_state(self._state(name), reasons)

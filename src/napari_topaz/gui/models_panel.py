@@ -82,6 +82,7 @@ class ModelsPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
         self._busy: str | None = None
+        self._locked: str | None = None
         self._shown: list[KeptModel] = []
         self.show_models([], None)
 
@@ -110,13 +111,18 @@ class ModelsPanel(QWidget):
         self._busy = busy
         self._look()
 
+    def lock(self, reason: str | None) -> None:
+        """Say why no model can be renamed or deleted; None where one can."""
+        self._locked = reason
+        self._look()
+
     def _look(self) -> None:
         kept, epoch = self._chosen()
         gone = LOST if epoch is not None and not epoch.is_there else None
         for button, reason, tip in (
             (self.use_button, self._busy or gone, USE),
-            (self.rename_button, None, RENAME),
-            (self.delete_button, None, DELETE),
+            (self.rename_button, self._locked, RENAME),
+            (self.delete_button, self._locked, DELETE),
         ):
             reason = CHOOSE if kept is None else reason
             button.setEnabled(reason is None)
@@ -145,7 +151,7 @@ class ModelsPanel(QWidget):
         self.list.editItem(item if item.parent() is None else item.parent(), 0)
 
     def _double_clicked(self, item: QTreeWidgetItem, column: int) -> None:
-        if item.parent() is None and column == 0:
+        if item.parent() is None and column == 0 and self._locked is None:
             self.list.editItem(item, 0)
 
     def _edited(self, item: QTreeWidgetItem, column: int) -> None:

@@ -29,6 +29,8 @@ class Ruler:
     def toggle(self) -> None:
         """Take the ruler out, or put it away."""
         on = not self.out
+        if on and self._workspace.lock.refuses():
+            return
         if on and self._layers.shown is None:
             self._say("Open micrographs first.")
         elif on and self._workspace.pixel_size(self._layers.shown) is None:

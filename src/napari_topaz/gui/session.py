@@ -21,6 +21,7 @@ from napari_topaz.gui.models_shelf import Shelf
 from napari_topaz.gui.preferences import Preferences, prefer_device
 from napari_topaz.gui.ruler import Ruler
 from napari_topaz.gui.skipped import Skipped
+from napari_topaz.gui.still import Still
 from napari_topaz.gui.targets import Targets
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.jobs.kept_scores import KeptScores
@@ -47,6 +48,7 @@ class Session:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)  # weakly: it would never die
         self.workspace = Workspace()
+        self.workspace.lock.refused.connect(self.said.emit)
         self.targets = Targets()
         self.layers = Layers(viewer, self.workspace)
         self.pictures = Pictures()
@@ -60,6 +62,8 @@ class Session:
         self.model_files = ModelFiles(self.shelf, self.keeper)
         self.masks = MaskBook(self.workspace)
         self.mask_layer = MaskLayer(viewer, self.workspace, self.layers, self.masks)
+        #: While nothing may be edited.
+        self.still = Still(self.workspace.lock, self.layers)
         self.keeper.register("masks", self.masks.plain, self.masks.restore, self.masks.changed)
         self.skipped = Skipped()
         self.keeper.register(

@@ -64,7 +64,7 @@ def not_saved(reason: str, *, again: bool = False) -> Status:
 
 
 def _only_to_look_at(reason: str) -> str:
-    return f"Only to look at: {_end(reason)} What you change here is not saved."
+    return f"Only to look at: {_end(reason)} Labels cannot be changed here, and settings are not saved."
 
 
 def _end(reason: str) -> str:

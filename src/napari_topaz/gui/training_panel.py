@@ -124,6 +124,8 @@ class TrainingPanel(QWidget):
         ):
             button.setEnabled(reason is None)
             button.setToolTip(reason or tip)
+        self.live.setEnabled(guide.locked is None)
+        self.live.setToolTip(guide.locked or LIVE)
 
     def clear(self) -> None:
         """Empty the curves: a new training begins."""

@@ -18,6 +18,7 @@ from psygnal import Signal
 from napari_topaz.gui.decisions import Decisions
 from napari_topaz.gui.history import History
 from napari_topaz.gui.label_book import LabelBook, relabelled
+from napari_topaz.gui.lock import Lock
 from napari_topaz.gui.marks import State
 from napari_topaz.gui.micrograph_list import MicrographList, Source
 from napari_topaz.gui.options import Options
@@ -59,7 +60,7 @@ class Workspace:
     model_changed = Signal()
 
     def __init__(self) -> None:
-        self.options = Options()
+        self.options, self.lock = Options(), Lock()
         self.model: PickerModel | None = None
         self.current: str | None = None
         #: Where picks were saved last.
@@ -218,15 +219,15 @@ class Workspace:
 
     def set_many_labels(self, labels: Mapping[str, Picks]) -> None:
         """Replace the labels of some micrographs in one step of :meth:`undo`."""
-        self._labels_are_new(self._labels.put(labels))
+        self._labels_are_new(None if self.lock.refuses() else self._labels.put(labels))
 
     def undo(self) -> str | None:
         """Take the last change back; returns the micrograph whose labels changed, or None."""
-        return self._labels_are_new(self.history.go_back())
+        return self._labels_are_new(None if self.lock.refuses() else self.history.go_back())
 
     def redo(self) -> str | None:
         """Do again what was taken back last; returns the micrograph whose labels changed, or None."""
-        return self._labels_are_new(self.history.go_forth())
+        return self._labels_are_new(None if self.lock.refuses() else self.history.go_forth())
 
     @property
     def history(self) -> History:

@@ -1,0 +1,42 @@
+"""Keeps labels, picks and masks in a viewer as they are while nothing may be edited. No Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_topaz.gui.layers import Layers
+    from napari_topaz.gui.lock import Lock
+
+
+def watch(layer: Layer, lock: Lock) -> None:
+    """Let a layer be edited only where the lock is open; napari makes it editable with any new data."""
+
+    def look(_: Any = None) -> None:
+        if layer.editable != (lock.reason is None):
+            layer.editable = lock.reason is None
+
+    layer.events.editable.connect(look)
+    lock.changed.connect(look)
+    look()
+
+
+class Still:
+    """Draws back what is edited all the same; where the lock opens, clicks make labels again."""
+
+    def __init__(self, lock: Lock, layers: Layers) -> None:
+        self._lock, self._layers = lock, layers
+        lock.changed.connect(self._on_changed)
+        lock.refused.connect(self._draw_back)
+
+    def _on_changed(self) -> None:
+        if self._lock.reason is None and self._layers.shown is not None:
+            for layer in self._layers.points:
+                layer.editable = True  # whoever is told first
+            self._layers.label_next(self._layers.kind)
+
+    def _draw_back(self, _: str) -> None:
+        if self._layers.shown is not None:
+            self._layers.redraw()
