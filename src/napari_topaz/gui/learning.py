@@ -63,7 +63,7 @@ class Learning:
         """Train on the labels, from the weights of a model where one is given: then its network is taken."""
         from napari_topaz.jobs.train import train_on_files
 
-        how = self._how(start)
+        how = self.how(start)
         job = train_on_files(self.sources, labels, *how, start=start, **self._with(stop))
         # A model that training starts from is shown already, and knows more than a part of an epoch teaches.
         return (yield from with_glimpse(job, self.options.train.steps) if start is None else job)
@@ -74,7 +74,7 @@ class Learning:
         """Learn behind the other jobs from whatever labels there are, see :func:`.jobs.live.live`."""
         from napari_topaz.jobs.live import live
 
-        how, pick = self._how(start), self.options.pick
+        how, pick = self.how(start), self.options.pick
         return (yield from live(self.sources, *how, newest, pick=pick, start=start, **self._with(stop)))
 
     def estimating(self, labels: Mapping[str, Picks], stop: StopToken) -> Job[ExpectedNumber]:
@@ -108,7 +108,7 @@ class Learning:
             "ticks": self.ticks,
         }
 
-    def _how(self, start: PickerModel | None) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
+    def how(self, start: PickerModel | None) -> tuple[PreprocessSettings, TrainSettings, NetworkSettings]:
         """How to learn; what is as by default here is left to the model that training starts from."""
         # What a form sets is set, though it be the default: of the learning rate a start has its own.
         options, preprocess = self.options, self.options.preprocess

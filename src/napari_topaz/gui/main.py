@@ -73,7 +73,7 @@ class ParticlePicker(QWidget):
         self._score_soon = timer(self, self.actions_.score_shown, TYPING)
         self._refresh = timer(self, self._show_state)  # many changes, one look at what buttons can do
         self._make_panels()
-        self.saving = Saving(session, self.actions_, self.picks, self.training, self)
+        self.saving = Saving(session, self.job_bar, self.actions_, self.picks, self.training, self)
         self.summary = Summarising(session, self.job_bar, self.actions_, self.picks.summary, self)
         self.judging = Judging(session, self.job_bar, self.picks.judging, self)
         self.best = Best(session, self.job_bar, self.picks.best, self)

@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_topaz.gui.best_row import BestRow
+from napari_topaz.gui.command_panel import CommandPanel
 from napari_topaz.gui.fold import heading
 from napari_topaz.gui.form import NumberBox
 from napari_topaz.gui.guide import Guide
@@ -67,6 +68,7 @@ class PicksPanel(QWidget):
         self.save_button = QPushButton("Save picks …")
         self.save_button.clicked.connect(self.save.emit)
         self.summary = SummaryPanel()
+        self.command = CommandPanel()
         self.help_most = HelpMostRow()
         self.judging = JudgingPanel()
         layout = QVBoxLayout(self)
@@ -79,6 +81,7 @@ class PicksPanel(QWidget):
         layout.addLayout(found := _row(self.count, self.guess))  # a line of its own: docks are narrow
         found.addStretch()
         layout.addWidget(self.summary)
+        layout.addWidget(self.command)
         layout.addWidget(self.help_most)
         layout.addWidget(self.judging)
 

@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_topaz.gui import dialogs, save_dialog
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.commanding import Commanding
+from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.picks_panel import PicksPanel
 from napari_topaz.gui.save_where import renamed
 from napari_topaz.gui.session import Session
@@ -23,6 +25,7 @@ class Saving(QObject):
     Parameters
     ----------
     session : Session
+    job_bar : JobBar
     actions : Actions
         Save.
     picks : PicksPanel
@@ -35,6 +38,7 @@ class Saving(QObject):
     def __init__(
         self,
         session: Session,
+        job_bar: JobBar,
         actions: Actions,
         picks: PicksPanel,
         training: TrainingPanel,
@@ -44,8 +48,11 @@ class Saving(QObject):
         self._workspace, self._actions, self._dock = session.workspace, actions, parent
         #: As she chose them last.
         self.settings = SavingSettings()
+        self._target: Path | None = None
         picks.save.connect(self.ask)
         training.save_model.connect(self.ask_model)
+        #: Tells the command that would do the same.
+        self.commanding = Commanding(session, job_bar, self, picks.command, training.go_on, parent)
 
     def ask(self) -> None:
         """Ask how and where, then save."""
@@ -54,7 +61,13 @@ class Saving(QObject):
         answer = save_dialog.ask_save_picks(self._dock, self.settings, start, names)
         if answer is not None:
             path, self.settings = answer
+            self._target = path
             self._actions.save(path, self.settings)
+
+    @property
+    def target(self) -> Path:
+        """Where picks were saved last in this dock, or would be by default."""
+        return self._target or self.folder() / "picks"
 
     def ask_model(self) -> None:
         """Ask where, then save the model."""
