@@ -1,4 +1,4 @@
-"""What the expected number means, in circles."""
+"""What the expected number means, in particles: true before any is labelled."""
 
 from __future__ import annotations
 
@@ -29,24 +29,29 @@ def said(diameter: float = 100.0, counted: float | None = None, **train: object)
     ("how", "text"),
     [
         # 50 discs of 29 px each (label radius 3 px) on 400 x 200 px
-        ({"expected": 50}, "About 50 circles like these per micrograph; they cover 20% of it (π = 0.018)."),
-        ({"expected": 1}, "About 1 circle like these per micrograph; they cover less than 1% of it"),
-        ({"expected": 310, "diameter": 50.0}, "About 310 circles like these per micrograph; they cover 30%"),
+        ({"expected": 50}, "About 50 particles of 200 Å per micrograph; they cover 20% of it (π = 0.018)."),
+        ({"expected": 1}, "About 1 particle of 200 Å per micrograph; it covers less than 1% of it"),
+        ({"expected": 310, "diameter": 50.0}, "About 310 particles of 100 Å per micrograph; they cover 30%"),
         (
             {"prior": 0.029},
-            "The prior means about 80 circles like these per micrograph; they cover 31% of it",
+            "The prior means about 80 particles of 200 Å per micrograph; they cover 31% of it",
         ),
-        ({}, "Not given: about 51 circles like these per micrograph are assumed, 20% of it"),
-        ({"counted": 20.0}, "Not given: about 20 circles like these per micrograph, as on the complete ones"),
-        ({"expected": 30, "counted": 20.0}, "About 30 circles"),
+        ({}, "Not given: about 51 particles of 200 Å per micrograph assumed, 20% of it"),
+        ({"counted": 20.0}, "Not given: about 20 particles of 200 Å per micrograph, as on the complete ones"),
+        ({"expected": 30, "counted": 20.0}, "About 30 particles"),
         (
             {"expected": 2000},
-            "2,000 circles like these do not fit on a micrograph: they would cover 785% of it.",
+            "2,000 particles of 200 Å do not fit on a micrograph: they would cover 785% of it.",
         ),
     ],
 )
-def test_the_number_in_circles(how: dict, text: str) -> None:
+def test_the_number_in_particles(how: dict, text: str) -> None:
     assert said(**how).startswith(text)
+
+
+def test_without_a_pixel_size_the_width_is_in_pixels() -> None:
+    options = replace(Options(), preprocess=PreprocessSettings(diameter=200, downsample=5))
+    assert "particles of 100 px per" in meaning(options, SHAPE, 100.0, None)
 
 
 class TestExpectedPrecision:

@@ -1,4 +1,4 @@
-"""Says what the expected number means: so many circles like those that are drawn, on every micrograph."""
+"""Says what the expected number means: so many particles of that width, on every micrograph."""
 
 from __future__ import annotations
 
@@ -72,19 +72,21 @@ def meaning(
     expected, prior = expected_and_prior(
         pixels, diameter / factor, train.expected or counted, train.prior, train.label_radius
     )
-    circles = f"{'1 circle' if round(expected) == 1 else f'{expected:,.0f} circles'} like these"
+    one = round(expected) == 1
+    width = f"{diameter:.4g} px" if pixel_size is None else f"{diameter * pixel_size:.4g} Å"
+    particles = f"{'1 particle' if one else f'{expected:,.0f} particles'} of {width}"
     covered = expected * math.pi * (diameter / 2) ** 2 / math.prod(shape)
     if covered > MOST_COVERAGE:
-        return f"{circles} do not fit on a micrograph: they would cover {covered:.0%} of it."
+        return f"{particles} do not fit on a micrograph: they would cover {covered:.0%} of it."
     share = f"{covered:.0%}" if covered >= 0.01 else "less than 1%"
-    pi = f"(π = {prior:.2g})"
+    pi, cover = f"(π = {prior:.2g})", "it covers" if one else "they cover"
     if train.prior is not None:
-        return f"The prior means about {circles} per micrograph; they cover {share} of it {pi}."
+        return f"The prior means about {particles} per micrograph; {cover} {share} of it {pi}."
     if train.expected is None and counted is not None:
-        return f"Not given: about {circles} per micrograph, as on the complete ones {pi}."
+        return f"Not given: about {particles} per micrograph, as on the complete ones {pi}."
     if train.expected is None:
-        return f"Not given: about {circles} per micrograph are assumed, {ASSUMED_COVERAGE:.0%} of it {pi}."
-    return f"About {circles} per micrograph; they cover {share} of it {pi}."
+        return f"Not given: about {particles} per micrograph assumed, {ASSUMED_COVERAGE:.0%} of it {pi}."
+    return f"About {particles} per micrograph; {cover} {share} of it {pi}."
 
 
 class Meaning(QObject):
