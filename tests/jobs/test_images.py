@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_topaz.events import JobError, Saved
-from napari_topaz.files import read_micrograph
+from napari_topaz.events import JobError, MicrographDone, Saved
+from napari_topaz.files import FileError, read_micrograph
 from napari_topaz.jobs.heatmap import heatmap
+from napari_topaz.jobs.mask import suggest_masks
 from napari_topaz.jobs.pick import score_one
 from napari_topaz.jobs.preparing import prepare_source
 from napari_topaz.jobs.preprocess import preprocess
-from napari_topaz.settings import PickSettings, PreprocessSettings
+from napari_topaz.jobs.stack import stack
+from napari_topaz.picks import Picks
+from napari_topaz.settings import PickSettings, PreprocessSettings, StackSettings
 from worlds import run
 
 HOW = PreprocessSettings(diameter=64, particle_pixels=16)
@@ -40,3 +43,22 @@ def test_originals_are_never_overwritten(world) -> None:
     with pytest.raises(JobError, match=r"mic_0.mrc is a micrograph"):
         run(preprocess(world.files, HOW, world.folder))
     assert world.files[0].path.read_bytes() == before
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(world, model, tmp_path) -> None:
+    """On the disk that hides behind it all would be lost, and another one filled."""
+    picks = {f.name: Picks([[60, 60]]) for f in world.files}
+    jobs = {
+        "heatmap": lambda out: heatmap(world.files, model, out, PickSettings(symmetries="none")),
+        "preprocess": lambda out: preprocess(world.files, HOW, out),
+        "mask": lambda out: suggest_masks(world.files, HOW, out),
+        "stack": lambda out: stack(world.files, picks, out, StackSettings(box_size=32)),
+    }
+    for name, job in jobs.items():
+        out = tmp_path / name
+        events = job(out)
+        next(event for event in events if isinstance(event, MicrographDone))
+        out.rename(tmp_path / f"{name} moved")
+        with pytest.raises(FileError, match=f"{name} is not there any more; connect the disk again"):
+            list(events)
+        assert not out.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from napari_topaz.events import JobError
 from napari_topaz.files import FileError
-from napari_topaz.jobs.resuming import ResultFolder
+from napari_topaz.jobs.resuming import ResultFolder, kept_folder
 
 NAMES = ("a", "b", "c")
 RECIPE = {"model": "m1", "size": 2.0}
@@ -109,3 +109,23 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="choose another folder"):
         opened(tmp_path / "file" / "out", resume=False)
+
+
+def test_an_empty_file_is_no_result(tmp_path) -> None:
+    """A power cut leaves such: the name came to the disk, the content did not."""
+    opened(tmp_path)
+    write(tmp_path, "a", "b")
+    (tmp_path / "b.mrc").write_bytes(b"")
+    assert opened(tmp_path).done == {"a"}
+
+
+def test_a_folder_that_is_kept(tmp_path) -> None:
+    check = kept_folder(tmp_path / "new" / "out")
+    check()
+    (tmp_path / "new").rename(tmp_path / "gone")
+    with pytest.raises(FileError, match="out is not there any more; connect the disk again"):
+        check()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FileError, match="a file is in the place of its folder"):
+        kept_folder(tmp_path / "file" / "out")

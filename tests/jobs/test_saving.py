@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,46 @@ def test_check_writable_leaves_nothing(tmp_path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileError, match=r"model\.safetensors cannot be written"):
         check_writable(tmp_path / "file" / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "damage", [b"\0" * 300, b"\xff\xfe{", b'{"name": "b", "picks": 5}', b'{"name": "b"}', b"[1]"]
+)
+def test_a_damaged_line_is_not_done_but_those_after_it_are(tmp_path, damage: bytes) -> None:
+    """As a power cut leaves them."""
+    first = open_output(destination(tmp_path / "out.star"))
+    for name, picks in (("a", A), ("b", B), ("c", A)):
+        run(first.write(name, picks))
+    head, a, _, c = first.journal.read_bytes().splitlines()
+    first.journal.write_bytes(b"\n".join([head, a, damage, c, b""]))
+    again = open_output(destination(tmp_path / "out.star"), resume=True)
+    assert again.done == {"a", "c"}
+    run(again.write("b", B))
+    run(again.finish(complete=True))
+    assert equal(read_picks(tmp_path / "out.star")["b"], B)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096, b"{"])
+def test_a_journal_that_says_nothing_is_an_error(tmp_path, content: bytes) -> None:
+    (tmp_path / "out.star.partial").write_bytes(content)
+    with pytest.raises(JobError, match=r"out\.star\.partial is damaged; give --overwrite"):
+        open_output(destination(tmp_path / "out.star"), resume=True)
+
+
+def test_a_journal_that_is_gone_is_not_begun_anew(tmp_path) -> None:
+    """The disk was taken away, and its folder is another one now."""
+    output = open_output(destination(tmp_path / "out.star"))
+    run(output.write("a", A))
+    output.journal.unlink()
+    with pytest.raises(FileError, match="not there any more; connect the disk again"):
+        run(output.write("b", B))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_full_disk_is_told(tmp_path) -> None:
+    output = open_output(destination(tmp_path / "out.star"))
+    output.journal.unlink()
+    output.journal.symlink_to("/dev/full")
+    with pytest.raises(FileError, match=r"partial cannot be written \(No space left"):
+        run(output.write("b", B))

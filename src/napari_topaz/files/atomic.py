@@ -47,7 +47,7 @@ def replace_file(path: str | Path, *, make_folder: bool = True) -> Iterator[Path
         yield part
         os.replace(part, target)  # noqa: PTH105 (the one call whose name says what it does)
     except OSError as error:
-        raise _writing_failed(Path(path), error) from error
+        raise writing_failed(Path(path), error) from error
     finally:
         _remove(part)
 
@@ -79,7 +79,8 @@ def _remove(part: Path) -> None:
         return
 
 
-def _writing_failed(path: Path, error: OSError) -> FileError:
+def writing_failed(path: Path, error: OSError) -> FileError:
+    """Say why the operating system does not let `path` be written."""
     if isinstance(error, PermissionError):
         return FileError(f"{path} cannot be written, its folder is read-only; choose another folder.")
     if isinstance(error, (NotADirectoryError, FileExistsError)):

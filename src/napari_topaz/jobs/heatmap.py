@@ -14,6 +14,7 @@ from napari_topaz.files import Heatmap, heatmap_path, write_heatmap
 from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.pick import OnDevice, score_one
 from napari_topaz.jobs.preparing import Source
+from napari_topaz.jobs.resuming import kept_folder
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
@@ -93,9 +94,11 @@ def heatmap(
         that grid's, and a label of the header says exactly of what it is a score map.
     """
     written: list[Path] = []
+    check = kept_folder(Path(output))
     work = ScoreOne(OnDevice(model, device), settings, masks)
 
     def keep(name: str, result: tuple[Heatmap, float | None]) -> Iterable[Event]:
+        check()
         written.append(write_heatmap(Path(output), *result))
         yield Saved(str(written[-1]))
 

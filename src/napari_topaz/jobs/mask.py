@@ -12,6 +12,7 @@ import numpy as np
 from napari_topaz.events import Event, Job, JobError, Saved, StopToken
 from napari_topaz.files import mask_path, write_mask
 from napari_topaz.jobs.preparing import PreparedCache, Source, not_normalised
+from napari_topaz.jobs.resuming import kept_folder
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.jobs.training_inputs import small_diameter
 from napari_topaz.masks import Mask
@@ -94,10 +95,12 @@ def suggest_masks(
     if preprocess.diameter is None:
         raise JobError("The diameter of the particle is missing: give it in Å.")
     done: dict[str, tuple[Mask, float]] = {}
+    check = None if output is None else kept_folder(Path(output))
 
     def keep(name: str, found: tuple[Mask, float]) -> Iterable[Event]:
         done[name] = found
-        if output is not None:
+        if output is not None and check is not None:
+            check()
             for path in write_mask(output, name, found[0]):
                 yield Saved(str(path))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_topaz.events import Event, Job, JobError, MicrographDone, Progress, Saved, StopToken
 from napari_topaz.files import write_mrc
 from napari_topaz.jobs.preparing import ONE_MIXTURE, Source, not_normalised, with_mixture
-from napari_topaz.jobs.resuming import ResultFolder
+from napari_topaz.jobs.resuming import ResultFolder, kept_folder
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.numerics.histograms import histogram_of
@@ -64,11 +64,12 @@ def preprocess(
     JobError
         Where a micrograph would be overwritten, or all fail.
     """
-    targets = preprocess_targets(files, output)
+    targets, check = preprocess_targets(files, output), kept_folder(Path(output))
     written: list[Path] = []
 
     def keep(name: str, prepared: Prepared) -> Iterable[Event]:
         size = prepared.pixel_size and prepared.pixel_size * float(np.mean(prepared.step_yx))
+        check()
         write_mrc(targets[name], prepared.image, size)
         written.append(targets[name])
         yield Saved(str(targets[name]))

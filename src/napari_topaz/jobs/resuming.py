@@ -8,13 +8,14 @@ place, a result of that run is not done. Clocks, which may be set back, are not 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from napari_topaz.events import JobError
 from napari_topaz.files import FileError, replace_file
+from napari_topaz.files.atomic import writing_failed
 from napari_topaz.files.errors import reading_failed
 
 #: Entry of the file beside the recipe: what the job has found out on its way.
@@ -85,19 +86,42 @@ class ResultFolder:
     def check(self) -> None:
         """Raise FileError where the folder is gone: on a disk that is gone it is not made anew."""
         if not self.file.exists():
-            raise FileError(
-                f"{self.file.parent} is not there any more; connect the disk again, and go on with --resume."
-            )
+            raise _gone(self.file.parent)
 
 
 def _stamps(targets: Mapping[str, Path]) -> dict[str, list[int]]:
-    """Tell the results that exist from others in their places."""
+    """Tell the results that exist from others in their places.
+
+    A power cut leaves files whose content never came to the disk: an empty one is no result.
+    """
     found = {}
     for name, path in targets.items():
         with suppress(FileNotFoundError, NotADirectoryError):
             about = path.stat()
-            found[name] = [about.st_mtime_ns, about.st_size]
+            if about.st_size:
+                found[name] = [about.st_mtime_ns, about.st_size]
     return found
+
+
+def kept_folder(path: Path) -> Callable[[], None]:
+    """Make a folder, and return a check to be made before each result is written to it.
+
+    The check raises FileError where the folder is gone: on a disk that is gone it is not made anew.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_failed(path, error) from error
+
+    def check() -> None:
+        if not path.is_dir():
+            raise _gone(path)
+
+    return check
+
+
+def _gone(folder: Path) -> FileError:
+    return FileError(f"{folder} is not there any more; connect the disk again, and go on with --resume.")
 
 
 def read_recipe(path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_topaz.events import Job, Saved
+from napari_topaz.events import Job, JobError, Saved
 from napari_topaz.files import (
     PICK_FORMATS,
     pick_targets,
@@ -25,6 +26,8 @@ from napari_topaz.files import (
     write_list,
     write_picks,
 )
+from napari_topaz.files.atomic import writing_failed
+from napari_topaz.files.errors import reading_failed
 from napari_topaz.jobs.resuming import ResultFolder, check_recipe
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
@@ -181,10 +184,14 @@ class TableOutput:
         return {}
 
     def write(self, name: str, picks: Picks) -> Job[None]:
-        """Add one micrograph's picks to the journal."""
+        """Add one micrograph's picks to the journal; FileError where it is gone, or the disk full."""
         self._picks[name] = picks
-        with self.journal.open("a", encoding="utf-8") as journal:
-            journal.write(_line(name, picks))
+        try:
+            # Not made anew: on a disk that is gone nothing would be found of it later.
+            with os.fdopen(os.open(self.journal, os.O_WRONLY | os.O_APPEND), "ab") as journal:
+                journal.write(_line(name, picks).encode())
+        except OSError as error:
+            raise writing_failed(self.journal, error) from error
         yield from ()
 
     def finish(self, *, complete: bool) -> Job[None]:
@@ -222,12 +229,22 @@ def _line(name: str, picks: Picks) -> str:
 
 
 def _read_journal(path: Path) -> tuple[Any, dict[str, Picks]]:
-    recipe, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    """Return the recipe, and picks by micrograph.
+
+    Lines that were cut short by a crash, or damaged by a power cut, are left out: those micrographs are
+    picked again.
+    """
+    try:
+        recipe, *lines = path.read_bytes().splitlines()
+        made_by = json.loads(recipe)
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    except ValueError as error:
+        raise JobError(f"{path} is damaged; give --overwrite in place of --resume to begin again.") from error
     found: dict[str, Picks] = {}
     for line in lines:
-        if not line.endswith("\n"):  # cut short by a crash
-            break
-        entry = json.loads(line)
-        data = np.frombuffer(base64.b64decode(entry["picks"]), "<f4").reshape(-1, 3)
-        found[entry["name"]] = Picks(data[:, :2], data[:, 2])
-    return json.loads(recipe), found
+        with suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            data = np.frombuffer(base64.b64decode(entry["picks"], validate=True), "<f4").reshape(-1, 3)
+            found[str(entry["name"])] = Picks(data[:, :2], data[:, 2])
+    return made_by, found

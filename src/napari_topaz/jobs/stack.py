@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_topaz.events import Job, JobError, MicrographDone, Progress, Saved, Started, StopToken, Warned
 from napari_topaz.files import (
+    FileError,
     Optics,
     StackedPicks,
     match_names,
@@ -217,6 +218,10 @@ def _cut_all(
             try:
                 with readable():
                     cut = future.result()
+                if run.parts and not (folder := run.output.star.parent).is_dir():
+                    raise FileError(
+                        f"{folder} is not there any more; connect the disk again, and begin with --overwrite."
+                    )
                 if len(cut.picks):
                     with _writer(run, cut, open_files, shared) as writer, writer.all_or_none():
                         run.parts.append(_written(run, cut, writer))
