@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_topaz.cli.images import digest
 from napari_topaz.files import find_masks, read_picks
 from napari_topaz.masks import Mask
 from worlds import DIAMETER, SHAPE, World, make_world
@@ -37,6 +39,20 @@ def hidden(picks: Path) -> dict[str, int]:
     """How many picks lie in the left half of each micrograph."""
     left = Mask(raster=np.array([[True, False]]).repeat(2, axis=0))
     return {name: int(left.covers(p.yx, SHAPE).sum()) for name, p in read_picks(picks).items()}
+
+
+def test_folders_of_masks_are_told_apart_by_names_too(masks) -> None:
+    """Masks that change places hide other particles."""
+    first, content = digest(masks), (masks / "mic_1.png").read_bytes()
+    (masks / ".mic_1.png.part").write_bytes(b"hidden")
+    assert digest(masks) == first
+    (masks / "mic_1.png").rename(masks / "mic_2.png")
+    assert digest(masks) != first
+    (masks / "mic_2.png").rename(masks / "mic_1.png")
+    assert digest(masks) == first
+    (masks / "mic_0_mask.png").write_bytes(content[:-1])
+    assert digest(masks) != first
+    assert digest(masks / "mic_1.png") == hashlib.sha256(content).hexdigest()[:16]
 
 
 def test_train_and_pick_under_masks(world, call, tmp_path, masks) -> None:

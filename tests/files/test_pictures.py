@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from napari_topaz.files import FileError, read_header, read_micrograph
 
@@ -58,4 +59,23 @@ def test_large_micrographs_are_no_attack(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_micrograph(tmp_path / "a.png").shape == (6, 8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", GREY.size // 3)
     with pytest.raises(FileError, match="more pixels than are safe"):
+        read_micrograph(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (struct.error("unpack requires 4 bytes"), r"a\.png is damaged \(unpack"),
+        (IndexError("list index"), r"a\.png is damaged \(list index"),
+        (MemoryError(), r"a\.png does not fit into memory"),
+    ],
+)
+def test_whatever_pillow_raises_is_one_sentence(tmp_path, monkeypatch, failure, said) -> None:
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
+
+    def fail(self) -> None:
+        raise failure
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(FileError, match=said):
         read_micrograph(tmp_path / "a.png")

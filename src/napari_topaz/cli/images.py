@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -208,9 +209,15 @@ def digest_of_model(path: Path | None) -> str:
 
 
 def digest(path: Path) -> str:
-    """Tell one file (or folder of files) from another, wherever it lies."""
-    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-    return sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
+    """Tell one file from another, wherever it lies; of a folder also its files' names, but no hidden ones."""
+    found = sha256()
+    if not path.is_dir():
+        found.update(path.read_bytes())
+        return found.hexdigest()[:16]
+    for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
+        content = file.read_bytes()
+        found.update(os.fsencode(file.name) + f"\0{len(content)}\0".encode() + content)
+    return found.hexdigest()[:16]
 
 
 def heatmap(

@@ -40,7 +40,9 @@ def read_picture_pixels(path: Path, section: int) -> NDArray[Any]:
     with _open(path) as image:
         try:
             pixels = np.array(image if image.mode in _GREY else image.convert("L"))
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's ways to say "damaged"
+        except MemoryError as error:
+            raise FileError(f"{path} does not fit into memory; convert it to MRC.") from error
+        except Exception as error:  # Pillow lets struct, zlib, index and type errors of its codecs through
             raise FileError(f"{path} is damaged ({error}); copy it again.") from error
     pixels.setflags(write=False)
     return pixels
@@ -53,11 +55,13 @@ def _open(path: Path) -> Image.Image:
             # Pillow takes more than 89 Mpx for an attack, but super-resolution cameras have them.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(path, formats=("PNG", "JPEG"))
+    except FileError:
+        raise
     except UnidentifiedImageError as error:
         raise FileError(f"{path} is not a PNG or JPEG picture; copy it again.") from error
     except Image.DecompressionBombError as error:
         raise FileError(f"{path} claims more pixels than are safe to read; convert it to MRC.") from error
     except OSError as error:
         raise reading_failed(path, error) from error
-    except (SyntaxError, ValueError) as error:
+    except Exception as error:
         raise FileError(f"{path} is damaged ({error}); copy it again.") from error
