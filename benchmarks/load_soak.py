@@ -2,17 +2,21 @@
 
 A round: go through micrographs, click, take back, move the threshold, ask for another display; each third
 round also train, pick all, or learn live; take layers away and bring them back; open and close the gallery
-and the dock. After each round, with nothing running, it is counted what the process holds.
+and the dock. After each round, with nothing running, it is counted what the process holds; of Python's
+objects also which types became more.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ DIAMETER, EDGE = 180.0, 256
 #: What is counted, and how it is called.
 COUNTED = (
     "memory, MB",
+    "… without what is free in the heap, MB",
     "threads",
     "layers",
     "callbacks",
@@ -40,6 +45,8 @@ COUNTED = (
     "Python objects",
 )
 DOCK = "Particle picker (napari-topaz)"
+#: Types of Python's objects that are shown.
+TYPES = 10
 
 
 def soak(viewer: napari.Viewer, folder: Path, minutes: float, show: Callable[[list[Any]], None]) -> None:
@@ -51,10 +58,12 @@ def soak(viewer: napari.Viewer, folder: Path, minutes: float, show: Callable[[li
     change = {"epochs": 1, "steps": 20}
     dock.workspace.change(train=dock.workspace.options.train.model_copy(update=change))
     rng, began, counts, rounds = np.random.default_rng(0), time.monotonic(), [], 0
+    types: list[Counter[str]] = []
     while time.monotonic() - began < minutes * 60:
         dock = one_round(viewer, dock, rng, rounds)
         rounds += 1
         counts.append((time.monotonic() - began, counted(viewer, dock)))
+        types.append(objects_by_type())
         print(rounds, *counts[-1], flush=True, file=sys.stderr)
     # The first rounds load what is loaded once.
     chosen = [min(len(counts) // 6, len(counts) - 1), len(counts) // 2, len(counts) - 1]
@@ -63,6 +72,9 @@ def soak(viewer: napari.Viewer, folder: Path, minutes: float, show: Callable[[li
     )
     for k, what in enumerate(COUNTED):
         show([what, *(counts[c][1][k] for c in chosen)])
+    grown = types[chosen[2]] - types[chosen[0]]
+    for name, _ in grown.most_common(TYPES):
+        show([f"… {name}", *(types[c][name] for c in chosen)])
 
 
 def open_dock(viewer: napari.Viewer) -> ParticlePicker:
@@ -172,9 +184,11 @@ def counted(viewer: napari.Viewer, dock: ParticlePicker) -> tuple[int, ...]:
         # Without a loop that ends, Qt deletes nothing that is to be deleted later.
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         QApplication.processEvents()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    before = resident()
+    give_back_heap()
     return (
-        round(pages * os.sysconf("SC_PAGESIZE") / 1e6),
+        before,
+        resident(),
         threading.active_count(),
         len(viewer.layers),
         callbacks(viewer, dock),
@@ -182,6 +196,26 @@ def counted(viewer: napari.Viewer, dock: ParticlePicker) -> tuple[int, ...]:
         len(dock.findChildren(QObject)),
         len(gc.get_objects()),
     )
+
+
+def resident() -> int:
+    """Memory that the process holds, MB."""
+    return round(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
+
+
+def give_back_heap() -> None:
+    """Give what is free in the heap back to the system: what is left is in use. With glibc only."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def objects_by_type() -> Counter[str]:
+    """Count the objects that Python's garbage collector knows (containers), by type."""
+    kinds = Counter(map(type, gc.get_objects()))
+    found: Counter[str] = Counter()
+    for kind, count in kinds.items():
+        found[f"{kind.__module__}.{kind.__qualname__}"] += count
+    return found
 
 
 def callbacks(viewer: napari.Viewer, dock: ParticlePicker) -> int:
