@@ -18,7 +18,7 @@ from napari_topaz.gui import listing, opening, tasks
 from napari_topaz.gui.arranging import LABELS, PICKS, STATE
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.main import ParticlePicker
-from napari_topaz.gui.marks import Mark, State
+from napari_topaz.gui.marks import Mark, MarkBook, State
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
 from napari_topaz.settings import PreprocessSettings
@@ -90,6 +90,17 @@ def test_marks_are_shown_saved_and_restored(qtbot: QtBot, open_dock: Callable, f
         "m_2": "finished seen",
         "gone": "excluded",
     }
+
+
+def test_many_micrographs_with_the_same_marks_share_them() -> None:
+    book, names = MarkBook({"x": "seen finished"}), [f"m_{k}" for k in range(100)]
+    for name in names:
+        book.see(name)
+    book.put(names, Mark.EXCLUDED, on=True)
+    book.put(names, Mark.EXCLUDED, on=False)
+    book.put(names, Mark.FINISHED, on=True)
+    assert book.words("m_0") == {"seen", "finished"}
+    assert {id(book.words(name)) for name in (*names, "x")} == {id(book.words("x"))}
 
 
 def test_looking_alone_makes_no_session(qtbot: QtBot, open_dock: Callable, folder: Path) -> None:

@@ -55,13 +55,15 @@ class MarkBook:
 
     def __init__(self, saved: Mapping[str, str] | None = None) -> None:
         self._of: dict[str, frozenset[str]] = {}
+        # Of thousands of micrographs with the same marks one set is kept: Python's collector looks at each.
+        self._shared: dict[frozenset[str], frozenset[str]] = {}
         #: Names of those that are excluded, open or not; asked for after every click.
         self.excluded: frozenset[str] = frozenset()
         self.begin(saved or {})
 
     def begin(self, saved: Mapping[str, str]) -> None:
         """Have these in place of all others; nothing is told."""
-        self._of = {name: _consistent(words.split()) for name, words in saved.items()}
+        self._of = {name: self._share(_consistent(words.split())) for name, words in saved.items()}
         self.excluded = self.among(self._of, Mark.EXCLUDED)
 
     @property
@@ -84,8 +86,8 @@ class MarkBook:
     def put(self, names: Collection[str], mark: Mark, *, on: bool) -> dict[str, frozenset[str]]:
         """Give a mark to micrographs, or take it from them; returns the marks that they had before."""
         before = {name: self.words(name) for name in names if self.has(name, mark) is not on}
-        removed = {mark, _OPPOSITES.get(mark, mark)}
-        self.restore({name: words - removed | ({mark} if on else set()) for name, words in before.items()})
+        removed, added = {mark, _OPPOSITES.get(mark, mark)}, {mark} if on else set()
+        self.restore({name: self._share(words - removed | added) for name, words in before.items()})
         return before
 
     def restore(self, words: Mapping[str, frozenset[str]]) -> None:
@@ -97,7 +99,10 @@ class MarkBook:
 
     def see(self, name: str) -> None:
         """Remember that a micrograph was shown."""
-        self._of[name] = self.words(name) | {Mark.SEEN}
+        self._of[name] = self._share(self.words(name) | {Mark.SEEN})
+
+    def _share(self, words: frozenset[str]) -> frozenset[str]:
+        return self._shared.setdefault(words, words)
 
 
 def _consistent(words: Iterable[str]) -> frozenset[str]:
