@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -155,21 +156,28 @@ def learning(bench: Bench, folder: Path) -> list[Row]:
 
 
 def _train(bench: Bench, truth: Picks) -> list[Row]:
-    guess, learnt = Row("first heat map after Train, a guess", 3.0), Row("first epoch's heat map", 3.0)
+    guess = Row("first heat map after Train, a guess", 3.0)
+    learnt, epoch = Row("first learnt heat map", 3.0), Row("first epoch's heat map", 3.0)
     stalls = Row("longest pause while it trains", 0.1)
     workspace, name = bench.workspace, bench.workspace.current or ""
     bench.until(bench.dock.training.button.isEnabled)
     began, busy = time.perf_counter(), time.process_time()
+    moments: list[tuple[Row, Callable[[], bool]]] = [
+        (guess, lambda: True),
+        (learnt, lambda: not workspace.model.is_general),
+        (epoch, lambda: bool(workspace.model.card.history)),
+    ]
     with bench.watched(stalls):
         bench.time(guess, bench.dock.training.button.click, lambda: workspace.is_picked(name))
-        for row, done in ((guess, lambda: True), (learnt, lambda: not workspace.model.is_general)):
+        for row, done in moments:
             bench.until(lambda done=done: done() and workspace.is_picked(name))
             drawn, all_threads = _precision(workspace.peaks(name), truth), time.process_time() - busy
             row.note = f"average precision of its peaks {drawn:.2f}; {all_threads:.1f} s of all threads"
-        learnt.wall.append(time.perf_counter() - began)
+            if row is not guess:
+                row.wall.append(time.perf_counter() - began)
         bench.until(lambda: bench.dock.job_bar.running is None)
     guess.window.clear()
-    return [guess, learnt, stalls]
+    return [guess, learnt, epoch, stalls]
 
 
 def _precision(found: Picks, truth: Picks) -> float:
