@@ -5,6 +5,7 @@ Usage: python docs/screenshots.py OUTPUT_FOLDER   (needs a display with OpenGL; 
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
-from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QScrollArea, QToolTip, QWidget
 
 from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.sample_data import SETTINGS
@@ -42,18 +45,70 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     viewer.open_sample("napari-topaz", "simulated")
     wait_until(lambda: dock.layers.shown is not None)
     shoot(viewer, folder / "2_opened.png")
+    press_train_too_soon(viewer, dock, folder)
     guess_and_look(viewer, dock, folder)
     learn_live(viewer, dock, folder)
     train_and_pick(viewer, dock, folder)
     look_through(viewer, dock, folder)
     viewer.theme = "light"
     shoot(viewer, folder / "13_saved_light.png")
+    viewer.theme = "dark"
+    lose_a_file(viewer, dock, folder)
+    only_look(viewer, dock, folder)
+
+
+def press_train_too_soon(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Press Train without a label: the button does nothing, and under the mouse it says why."""
+    button = dock.training.button
+    reveal(dock, button)
+    wait(0.5)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    # To the left, as the dock ends where the window does.
+    QToolTip.showText(button.mapToGlobal(QPoint(-360, 0)), button.toolTip(), button)
+    shoot_screen(viewer, folder / "2_train_too_soon.png")
+    QToolTip.hideText()
+    dock.findChild(QScrollArea).verticalScrollBar().setValue(0)
+
+
+def lose_a_file(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Show a micrograph whose file has vanished since the folder was opened."""
+    micrographs = copied(dock, folder / "micrographs")
+    dock.opening.open_paths([micrographs])
+    names = [f"mic_{n}" for n in range(1, 5)]
+    wait_until(lambda: dock.workspace.names == names and dock.layers.shown == names[0])
+    (micrographs / f"{names[-1]}.mrc").unlink()
+    dock.workspace.show(names[-1])
+    wait_until(lambda: bool(dock.job_bar.message))
+    shoot(viewer, folder / "14_vanished.png")
+
+
+def only_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
+    """Open the folder in a second window."""
+    dock.workspace.show("mic_1")
+    wait_until(lambda: dock.layers.shown == "mic_1")
+    viewer.layers["labels"].add((200, 200))
+    wait_until(lambda: not dock.keeper.saver.pending)
+    second = napari.Viewer(show=True)
+    second.window._qt_window.resize(*SIZE)
+    _, other = second.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
+    other.opening.open_paths([folder / "micrographs"])
+    wait_until(lambda: other.layers.shown is not None)
+    shoot(second, folder / "15_only_to_look_at.png")
+    second.close()
+
+
+def copied(dock: ParticlePicker, folder: Path) -> Path:
+    """Copy some micrographs of the sample data: a folder with a session of its own."""
+    folder.mkdir(exist_ok=True)
+    for n, source in enumerate(dock.workspace.sources[:4], 1):
+        shutil.copyfile(source.path, folder / f"mic_{n}.mrc")
+    return folder
 
 
 def guess_and_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
     """Pick now; then the folds that are about the picture."""
     dock.particle.suggestions.guess_button.click()
-    wait_until(lambda: dock.workspace.is_picked(dock.workspace.names[0]), 60)
+    wait_until(lambda: dock.workspace.is_picked(dock.workspace.names[0]))
     shoot(viewer, folder / "3_guess.png")
     display = dock.seeing.panel
     display.fold.button.click()
@@ -65,7 +120,7 @@ def guess_and_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) ->
     display.fold.button.click()
     dock.particle.masks.button.click()
     dock.particle.masks.buttons["suggest"].click()
-    wait_until(lambda: dock.job_bar.running is None, 120)
+    wait_until(lambda: dock.job_bar.running is None)
     reveal(dock, dock.particle.masks)
     shoot(viewer, folder / "5_masks.png")
     dock.particle.masks.button.click()
@@ -75,11 +130,11 @@ def learn_live(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> Non
     """Tick Live, and click a few particles."""
     dock.training.live.click()
     label(dock, 0, 8)
-    wait_until(lambda: "up to date" in dock.training.summary.text(), 300)
+    wait_until(lambda: "up to date" in dock.training.summary.text())
     reveal(dock, dock.training.plot)
     shoot(viewer, folder / "6_live.png")
     dock.training.live.click()
-    wait_until(lambda: not dock.job_bar.behind.busy, 60)
+    wait_until(lambda: not dock.job_bar.behind.busy)
 
 
 def train_and_pick(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
@@ -87,17 +142,21 @@ def train_and_pick(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) ->
     label(dock, 1, 8)
     shoot(viewer, folder / "7_labelled.png")
     dock.training.button.click()
-    wait_until(lambda: len(dock.training._held_out) >= 3 or dock.job_bar.running is None, 300)
+    wait_until(lambda: len(dock.training._held_out) >= 3 or dock.job_bar.running is None)
     shoot(viewer, folder / "8_training.png")
-    wait_until(lambda: dock.job_bar.running is None, 300)
+    wait_until(lambda: dock.job_bar.running is None)
     wait(2)
     shoot(viewer, folder / "9_trained.png")
     dock.picks.threshold_chosen.emit(dock.workspace.threshold + 0.7)
     shoot(viewer, folder / "10_threshold.png")
     dock.picks.reset.click()
     dock.picks.pick_button.click()
-    wait_until(lambda: dock.job_bar.running is None, 300)
+    wait_until(lambda: dock.job_bar.running is None)
     shoot(viewer, folder / "11_all_picked.png")
+    dock.picks.best.number.stepBy(2)
+    wait_until(lambda: "best F2" in dock.job_bar.message)
+    reveal(dock, dock.picks.best)
+    shoot(viewer, folder / "11_best_f2.png")
 
 
 def look_through(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
@@ -132,6 +191,13 @@ def shoot(viewer: napari.Viewer, path: Path) -> None:
     viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 
+def shoot_screen(viewer: napari.Viewer, path: Path) -> None:
+    """Save what the screen shows of the window, with what lies over it."""
+    wait(0.5)
+    window = viewer.window._qt_window
+    window.screen().grabWindow(0).copy(window.geometry()).save(str(path))
+
+
 def wait(seconds: float) -> None:
     """Let the window live for a while."""
     end = time.monotonic() + seconds
@@ -140,7 +206,7 @@ def wait(seconds: float) -> None:
         time.sleep(0.01)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Let the window live until something is true."""
     end = time.monotonic() + seconds
     while not condition():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from napari_topaz.jobs.kept_scores import KeptScores, MadeBy
+from napari_topaz.jobs.pick import pick, picks_of
 from napari_topaz.preprocess import Prepared
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings import PickSettings, PreprocessSettings
+from worlds import run
 
 SHAPE = (240, 320)
 
@@ -84,3 +87,18 @@ def test_the_least_recently_used_goes_first() -> None:
     kept.put(made_by(), scored(prepared("d")), 2.0)
     assert kept.names(made_by()) == set("acd")
     KeptScores(one - 1).put(made_by(), scored(prepared("a")), 2.0)  # too small for any: no error
+
+
+def test_scores_are_kept_while_many_are_picked_and_other_distances_follow(world, model) -> None:
+    kept, how = KeptScores(), MadeBy(model, model.card.preprocess, "none")
+    near = PickSettings(symmetries="none", threshold=-1000.0)
+    run(pick(world.files[:2], model, near, device="cpu", scored=partial(kept.put, how)))
+    assert kept.names(how) == {"mic_0", "mic_1"}
+    far = near.model_copy(update={"suppression_radius": 150.0, "margin": 60.0})
+    _, wanted = run(pick(world.files[:2], model, far, device="cpu"))
+    for name, picks in wanted.items():
+        score_map, pixel_size = kept.get(how, name)
+        again = picks_of(score_map, model, far, pixel_size=pixel_size)
+        assert len(picks) > 1
+        np.testing.assert_array_equal(again.yx, picks.yx)
+        np.testing.assert_array_equal(again.scores, picks.scores)
