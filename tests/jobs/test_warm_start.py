@@ -15,7 +15,7 @@ from napari_topaz.jobs.train import train_on_files  # noqa: E402
 from napari_topaz.jobs.validation import Validation  # noqa: E402
 from napari_topaz.jobs.warm_start import WARM_LABELS, WARM_LEARNING_RATE, settings_of  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
-from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
+from napari_topaz.model.picker import GENERAL, ModelCard, PickerModel  # noqa: E402
 from napari_topaz.model.scoring import score_image  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
 from worlds import DIAMETER, World, run  # noqa: E402
@@ -135,9 +135,13 @@ def test_lengths_take_the_place_of_those_in_the_file(tmp_path: Path) -> None:
     assert load_model(path, device="cpu").card.preprocess == PREPROCESS
 
 
-def test_a_few_labels_take_smaller_steps() -> None:
+def test_few_labels_take_smaller_steps_and_many_larger_ones() -> None:
     start = a_start()
     rates = [settings_of(start, None, labels).learning_rate for labels in (15, 60, 1000)]
     assert rates == pytest.approx([WARM_LEARNING_RATE / 2, WARM_LEARNING_RATE, WARM_LEARNING_RATE])
+    general = start.with_card(pretrained=GENERAL)
+    rates = [settings_of(general, None, labels).learning_rate for labels in (15, 60, 100, 400, 10**6)]
+    expected = [WARM_LEARNING_RATE * part for part in (0.5, 1, 1, 2)]
+    assert rates == pytest.approx([*expected, TrainSettings().learning_rate]), "many labels: as from nothing"
     assert settings_of(start, TrainSettings(learning_rate=1e-3), 15).learning_rate == 1e-3
     assert settings_of(None, None, 15) == TrainSettings()

@@ -20,6 +20,9 @@ WARM_LEARNING_RATE = 5e-4
 #: Labels from which it is taken whole. Ten labels of a noisy simulated set led a good start astray at it
 #: (average precision .44 to .34), and less so at 2e-4 (.40); on other sets both were alike.
 WARM_LABELS = 60
+#: Labels from which the rate grows again for the general model: with a thousand its weights are less worth
+#: keeping (at 5e-4 random ones did better on two sets of four, at 1.6e-3 on none; docs/architecture.md).
+MANY_LABELS = 100
 
 
 #: Standard errors by which labelled particles must be brighter than the rest to count as bright.
@@ -121,10 +124,14 @@ def settings_of(
     start : PickerModel or None
     settings : TrainSettings or None
     labels : int, optional
-        Labelled particles: up to :data:`WARM_LABELS` the rate grows as their square root.
+        Labelled particles: the rate grows as their square root up to :data:`WARM_LABELS`, and from the
+        general model again beyond :data:`MANY_LABELS`, to at most that of a cold start.
     """
     settings = settings or TrainSettings()
     if start is None or "learning_rate" in settings.model_fields_set:
         return settings
     part = 1.0 if labels is None else min(1.0, math.sqrt(labels / WARM_LABELS))
-    return settings.model_copy(update={"learning_rate": WARM_LEARNING_RATE * part})
+    if labels is not None and start.is_general:
+        part *= max(1.0, math.sqrt(labels / MANY_LABELS))
+    rate = min(WARM_LEARNING_RATE * part, settings.learning_rate)
+    return settings.model_copy(update={"learning_rate": rate})
