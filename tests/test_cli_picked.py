@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_topaz.cli import main
 from napari_topaz.cli.options import Shown
 from napari_topaz.cli.picked import MOST_NAMES, pick_result
 from napari_topaz.cli.screen import Screen
@@ -36,3 +37,13 @@ def test_of_many_some_are_named_and_of_none_nothing_is_said(capsys: pytest.Captu
     assert "and 4 more." in text
     pick_result(Screen(Shown()), found([50, 55]), Path("x.star"), 0)
     assert "stand out" not in capsys.readouterr().out
+
+
+def test_exposures_that_cannot_be_used_are_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gone = str(tmp_path / "gone.cs")
+    for output, reason in (("p.star", "not for --format star"), ("p.cs", "is no file")):
+        words = ["pick", str(tmp_path), "--output", str(tmp_path / output), "--exposures", gone]
+        assert main(words) == 2
+        assert reason in capsys.readouterr().err

@@ -199,7 +199,7 @@ def test_a_guess_needs_no_file(world: World, tmp_path: Path) -> None:
     situation = dock.situation(tmp_path / "needed", tmp_path / "picks.star")
     command = pick_command(situation)
     assert not command.files
-    assert command.words[2:4] == ["--diameter", str(DIAMETER)]
+    assert command.words[2:4] == ["--diameter", f"{DIAMETER:g}"]
     bright = pick_command(replace(situation, model=for_inverted(general_model())))
     assert bright.words[4] == "--inverted"
     options = replace(situation.options, preprocess=PreprocessSettings(diameter=DIAMETER, clip=4.0))

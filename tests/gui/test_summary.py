@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +30,11 @@ pytestmark = pytest.mark.gui
 NAMES = [f"m_{k}" for k in range(9)]
 #: m_3 has too many, m_6 none, m_8 is broken.
 COUNTS = (40, 44, 38, 200, 41, 39, 0, 42)
+
+
+def until(qtbot: QtBot, condition: Callable[[], bool]) -> None:
+    """Wait for it: threads may be slow where much else runs."""
+    qtbot.waitUntil(condition, timeout=30_000)
 
 
 def found(n: int) -> Picks:
@@ -58,13 +64,13 @@ def world(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     yield SimpleNamespace(
         workspace=session.workspace, bar=bar, panel=panel, actions=actions, controller=controller
     )
-    qtbot.waitUntil(lambda: bar.running is None and not controller.latest.busy)
+    until(qtbot, lambda: bar.running is None and not controller.latest.busy)
 
 
 def test_after_pick_all_it_opens_and_names_what_stands_out(qtbot: QtBot, world: SimpleNamespace) -> None:
     assert world.panel.fold.inside.isHidden()
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "444 particles on 8 micrographs" in world.panel.numbers.text())
+    until(qtbot, lambda: "444 particles on 8 micrographs" in world.panel.numbers.text())
     assert not world.panel.fold.inside.isHidden()
     text = world.panel.numbers.text()
     assert "median 40.5, 1 without any, 1 failed (<a" in text
@@ -78,7 +84,7 @@ def test_after_pick_all_it_opens_and_names_what_stands_out(qtbot: QtBot, world: 
 
 def test_links_and_clicks_go_to_the_micrograph(qtbot: QtBot, world: SimpleNamespace) -> None:
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "stand out" in world.panel.fold.button.text())
+    until(qtbot, lambda: "stand out" in world.panel.fold.button.text())
     world.panel.numbers.linkActivated.emit("m_3")
     assert world.workspace.current == "m_3"
     assert world.panel.plot._here.value() == 3
@@ -89,18 +95,18 @@ def test_links_and_clicks_go_to_the_micrograph(qtbot: QtBot, world: SimpleNamesp
 def test_it_follows_threshold_labels_and_exclusions(qtbot: QtBot, world: SimpleNamespace) -> None:
     workspace, numbers = world.workspace, world.panel.numbers
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "444 particles" in numbers.text())
+    until(qtbot, lambda: "444 particles" in numbers.text())
     workspace.decisions.put(["m_3"], Mark.EXCLUDED, on=True)
-    qtbot.waitUntil(lambda: "244 particles on 7 micrographs" in numbers.text())
+    until(qtbot, lambda: "244 particles on 7 micrographs" in numbers.text())
     workspace.show("m_6")
     assert world.panel.plot._here.value() == 5, "the list of those in use has no m_3"
     workspace.label("m_6", [[5, 5], [90, 90]], Kind.PARTICLE)
     workspace.label("m_6", [[200, 200]], Kind.NOT_PARTICLE)
-    qtbot.waitUntil(lambda: "246 particles" in numbers.text())
+    until(qtbot, lambda: "246 particles" in numbers.text())
     world.actions.choose_threshold(2.0)
-    qtbot.waitUntil(lambda: "246" not in numbers.text())
+    until(qtbot, lambda: "246" not in numbers.text())
     expected = sum(map(workspace.count, set(NAMES) - {"m_3", "m_8"}))
-    qtbot.waitUntil(lambda: f"{expected} particles" in numbers.text())
+    until(qtbot, lambda: f"{expected} particles" in numbers.text())
     assert expected == sum(map(len, (p for n, p in workspace.results.items())))
 
 
@@ -109,7 +115,7 @@ def test_a_fold_that_she_closed_stays_closed(qtbot: QtBot, world: SimpleNamespac
     button.click()
     button.click()
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "stand out" in button.text())
+    until(qtbot, lambda: "stand out" in button.text())
     assert not button.isChecked()
 
 
@@ -121,16 +127,16 @@ def test_counting_is_done_behind_the_window(
         Results, "counts", lambda self: (threads.append(threading.current_thread()), counts(self))[1]
     )
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "444 particles" in world.panel.numbers.text())
+    until(qtbot, lambda: "444 particles" in world.panel.numbers.text())
     assert threads
     assert threading.main_thread() not in threads
 
 
 def test_failures_of_the_last_run_only(qtbot: QtBot, world: SimpleNamespace) -> None:
     world.actions.pick_all()
-    qtbot.waitUntil(lambda: "1 failed" in world.panel.numbers.text())
+    until(qtbot, lambda: "1 failed" in world.panel.numbers.text())
     world.workspace.set_candidates("m_8", found(3))
-    qtbot.waitUntil(lambda: "447 particles on 9" in world.panel.numbers.text())
+    until(qtbot, lambda: "447 particles on 9" in world.panel.numbers.text())
     assert "failed" not in world.panel.numbers.text(), "it is picked now"
 
 

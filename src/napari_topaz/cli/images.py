@@ -98,6 +98,7 @@ def pick(
     from napari_topaz.jobs.saving import Destination, open_output
 
     chosen, folder = pick_format(output, format)
+    _refuse_exposures(exposures, chosen)
     screen = Screen(shown)
     refuse_impossible_lengths(lengths)
     files = without(find_micrographs(micrographs), excluded)
@@ -136,6 +137,14 @@ def pick(
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
     skipped = len(results.done & destination.files.keys())
     return pick_result(screen, found, output, skipped, calibrated=picker.calibrated)
+
+
+def _refuse_exposures(exposures: Path | None, chosen: str) -> None:
+    """Refuse exposures that cannot be used: picks are written at the end, which would be late."""
+    if exposures is not None and chosen != "cs":
+        raise CallError(f"--exposures is for files of cryoSPARC (.cs), not for --format {chosen}.")
+    if exposures is not None and not exposures.is_file():
+        raise CallError(f"--exposures {exposures} is no file; give cryoSPARC's .cs file of the exposures.")
 
 
 def _recipe(

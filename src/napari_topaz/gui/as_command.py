@@ -173,8 +173,14 @@ def words_of(settings: Settings | RunSettings) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif name in type(settings).model_fields and not isinstance(value, dict):
-            words += [f"--{option}", repr(value) if isinstance(value, float) else str(value)]
+            words += [f"--{option}", _spelt(value) if isinstance(value, float) else str(value)]
     return words
+
+
+def _spelt(value: float) -> str:
+    """A number shortly, but so that it reads back as the same number."""
+    short = f"{value:.6g}"
+    return short if float(short) == value else repr(value)
 
 
 class _Needs:

@@ -40,7 +40,7 @@ class CommandPanel(QWidget):
         self.line.setObjectName("command")
         self.line.setReadOnly(True)
         self.line.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.line.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        self.line.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.line.setFixedHeight(LINES * self.line.fontMetrics().lineSpacing() + 10)
         self.says = QLabel()
         self.says.setWordWrap(True)

@@ -21,6 +21,8 @@ from napari_topaz.numerics.counts import Counts
 
 #: How long nothing must change before it counts again, in ms.
 QUIET = 300
+#: How often it counts while a long job runs, in ms: of thousands that takes a second of a core.
+SOMETIMES = 3000
 
 
 class Summarising(QObject):
@@ -35,7 +37,7 @@ class Summarising(QObject):
         self._closed = False  # by her
         #: Counts in a thread; of several changes only the latest counts.
         self.latest = Latest(self)
-        self._soon = timer(self, self._count, QUIET)
+        self._soon = timer(self, self._count)
         panel.chosen.connect(self._workspace.show)
         panel.fold.button.toggled.connect(self._on_fold)
         actions.picking_began.connect(self._failed.clear)
@@ -58,8 +60,10 @@ class Summarising(QObject):
 
     def _look_again(self, *_: object) -> None:
         """Count when nothing has changed for a while; of a long job every now and then."""
-        if self._job_bar.running is None or not self._soon.isActive():
-            self._soon.start()
+        if self._job_bar.running is None:
+            self._soon.start(QUIET)
+        elif not self._soon.isActive():
+            self._soon.start(SOMETIMES)
 
     def _on_files(self) -> None:
         self._failed.clear()
