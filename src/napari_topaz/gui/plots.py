@@ -91,7 +91,7 @@ class CurvesPlot(Plot):
         self.item.scene().addItem(self._right)
         self.item.getAxis("right").linkToView(self._right)
         self._right.setXLink(self.item)
-        self._right.setYRange(0, 1, padding=0.05)
+        self._right.setYRange(0, 1, padding=0.12)  # or the number at its end is cut off
         self._right.setMouseEnabled(False, False)
         self.item.vb.sigResized.connect(self._follow)
         self._loss = self.item.plot()
@@ -119,6 +119,7 @@ class CurvesPlot(Plot):
     ) -> None:
         """Draw the curves by step; `best` is the index in `held_out` of the epoch that is kept."""
         self.set_filled(len(loss) > 0)
+        self.item.showAxis("right", len(held_out) > 0)  # an empty scale says that something went wrong
         self._loss.setData(*_columns(loss))
         self._held_out.setData(*_columns(held_out))
         self._best.setData(*_columns([] if best is None else [held_out[best]]))
