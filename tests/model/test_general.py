@@ -56,6 +56,14 @@ def test_its_negative_scores_the_negative_image_alike() -> None:
     assert not np.allclose(score_image(model.network, -image), score_image(model.network, image), atol=0.1)
 
 
+def test_the_negative_of_a_model_looks_for_the_negative_of_its_particle() -> None:
+    known = general_model().with_card(average=((1.0, -2.0),), classes=(((3.0, 0.5),), ((-1.0, 2.0),)))
+    card = for_inverted(known).card
+    assert card.average == ((-1.0, 2.0),)
+    assert card.classes == (((-3.0, -0.5),), ((1.0, -2.0),))
+    assert for_inverted(general_model()).card.average == ()
+
+
 @pytest.mark.parametrize(("sign", "bright"), [(-1.0, False), (1.0, True), (0.0, False)])
 def test_bright_particles_are_noticed(sign: float, bright: bool) -> None:
     assert is_bright(a_set(sign)) is bright

@@ -46,7 +46,15 @@ def for_inverted(model: PickerModel) -> PickerModel:
     inverted = model.snapshot()
     with torch.no_grad():
         _first_convolution(inverted.network).weight.neg_()
+    card = model.card
+    inverted = inverted.with_card(
+        average=_negative(card.average), classes=tuple(_negative(image) for image in card.classes)
+    )
     return replace(inverted, name=model.name)
+
+
+def _negative(image: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(-value for value in row) for row in image)
 
 
 def _first_convolution(network: Classifier) -> nn.Conv2d:

@@ -143,7 +143,7 @@ def class_averages(turned: NDArray[np.floating], radius: float) -> ClassAverages
     size = 2 * math.ceil(EXTENT * radius) + 1
     images = np.zeros((RUNS * count, size, size), np.float32)
     images[:, disc_mask(size, EXTENT * radius)] = mean + np.concatenate([c for c, _ in runs]) @ axes.T
-    shares = np.concatenate([shares for _, shares in runs]) / RUNS
+    shares = np.concatenate([share for _, share in runs]) / RUNS
     return ClassAverages(images, shares.astype(np.float32), noise, radius)
 
 
@@ -159,8 +159,8 @@ def _mixture(
     signal : ndarray of shape (components,)
         Variances of the coordinates without noise: the centres' prior.
     """
-    random = np.random.default_rng(seed)
-    centres = found[random.permutation(len(found))[:count], 0] * signal / (signal + noise)
+    first = np.random.default_rng(seed).permutation(len(found))[:count]
+    centres = found[first, 0] * signal / (signal + noise)
     shares = np.full(count, 1 / count)
     for _ in range(ROUNDS):
         fit = (found @ centres.T - (centres**2).sum(axis=1) / 2) / noise  # (n, turns, count)
