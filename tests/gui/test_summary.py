@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_topaz.events import MicrographDone
 from napari_topaz.gui import tasks
@@ -166,6 +168,17 @@ def test_of_thousands_few_lines_are_drawn_and_a_click_finds_the_outlier(panel: S
     beside = panel.plot.nearest(12_345 + 15 * width, 10)
     assert abs(beside - 12_345 - 15 * width) <= width + 1
     assert counts[beside] == pytest.approx(100, abs=8), "of many in that place, the one at this height"
+
+
+def test_a_click_of_the_mouse_in_the_plot(qtbot: QtBot, panel: SummaryPanel) -> None:
+    panel.show_summary(summary([50] * 20 + [900] + [50] * 20))
+    QApplication.processEvents()
+    plot, told = panel.plot, []
+    panel.chosen.connect(told.append)
+    place = plot.widget.mapFromScene(plot.item.vb.mapViewToScene(QPointF(20.3, 29.0)))
+    for button in (Qt.MouseButton.RightButton, Qt.MouseButton.LeftButton):
+        qtbot.mouseClick(plot.widget.viewport(), button, pos=place)
+    assert told == ["n20"]
 
 
 def test_few_are_points_again(panel: SummaryPanel) -> None:
