@@ -1,6 +1,7 @@
 """Make the pictures of the docs: walk through a session as a user would, and save the window at each step.
 
 Usage: python docs/screenshots.py OUTPUT_FOLDER   (needs a display with OpenGL; Xvfb will do)
+       python docs/screenshots.py --publish OUTPUT_FOLDER   (takes those that pages show into docs/images)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
+from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QToolTip, QWidget
@@ -22,6 +24,16 @@ from napari_topaz.gui.sample_data import SETTINGS
 from napari_topaz.simulate import simulate
 
 SIZE = (1280, 800)
+#: What pages show, and of which state it is.
+SHOWN = {
+    "guess": "3_guess",
+    "display": "4_display",
+    "masks": "5_masks",
+    "live": "6_live",
+    "trained": "9_trained",
+    "best": "11_best_f2",
+    "gallery": "12_gallery",
+}
 
 
 def main(folder: Path) -> None:
@@ -79,6 +91,7 @@ def lose_a_file(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> No
     (micrographs / f"{names[-1]}.mrc").unlink()
     dock.workspace.show(names[-1])
     wait_until(lambda: bool(dock.job_bar.message))
+    reveal(dock, dock.micrographs)
     shoot(viewer, folder / "14_vanished.png")
 
 
@@ -112,11 +125,11 @@ def guess_and_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) ->
     shoot(viewer, folder / "3_guess.png")
     display = dock.seeing.panel
     display.fold.button.click()
-    settings = dock.workspace.options.display.model_copy(update={"low_pass": 25.0})
-    dock.workspace.change(display=settings)
+    before = dock.workspace.options.display
+    dock.workspace.change(display=before.model_copy(update={"low_pass": 40.0}))
     reveal(dock, display)
     shoot(viewer, folder / "4_display.png")
-    dock.workspace.change(display=settings.model_copy(update={"low_pass": 0.0}))
+    dock.workspace.change(display=before)
     display.fold.button.click()
     dock.particle.masks.button.click()
     dock.particle.masks.buttons["suggest"].click()
@@ -215,5 +228,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
         wait(0.05)
 
 
+def publish(folder: Path) -> None:
+    """Take the pictures that pages show, with 256 colours: a third of the bytes."""
+    for name, state in SHOWN.items():
+        picture = Image.open(folder / f"{state}.png").convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        picture.save(Path(__file__).parent / "images" / f"{name}.png", optimize=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1] == "--publish":
+        publish(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]))

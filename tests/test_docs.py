@@ -51,6 +51,13 @@ def test_every_page_is_in_the_navigation(page: Path) -> None:
     assert f": {page.name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
+def test_every_picture_is_on_a_page() -> None:
+    linked = {(page.parent / path).resolve() for page in PAGES for path, _ in links_of(page) if path}
+    pictures = set((ROOT / "docs" / "images").resolve().iterdir())
+    assert pictures
+    assert pictures <= linked
+
+
 def test_every_option_is_in_the_table_of_settings() -> None:
     text = generate.settings_page()
     kinds = [
