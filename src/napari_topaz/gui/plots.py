@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 from napari_topaz.numerics.curves import Curve
@@ -150,6 +150,10 @@ class ScoreHistogram(Plot):
         self._line.setCursor(Qt.CursorShape.SizeHorCursor)
         self._line.hide()
         self._line.sigPositionChanged.connect(self._moved)
+        self._wanted = 0.0
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(lambda: self.threshold_chosen.emit(self._wanted))
         self.item.addItem(self._line)
         self.item.scene().sigMouseClicked.connect(self._clicked)
         self.setToolTip("Drag the line, or click: what is to its right becomes a pick.")
@@ -174,7 +178,7 @@ class ScoreHistogram(Plot):
         self._bars.setOpts(
             x=self._centres, height=self._heights, width=self._width, brushes=brushes, pen=None
         )
-        if np.isfinite(threshold):
+        if np.isfinite(threshold) and not self._soon.isActive():  # else she has moved it on
             blocked = self._line.blockSignals(True)
             self._line.setValue(threshold)
             self._line.blockSignals(blocked)
@@ -189,7 +193,9 @@ class ScoreHistogram(Plot):
         self.item.getAxis("left").setTicks([_root_ticks(float(counts.max()))])
 
     def _moved(self) -> None:
-        self.threshold_chosen.emit(float(self._line.value()))
+        """Tell it when all that the mouse did meanwhile was seen: where painting is slow, moves pile up."""
+        self._wanted = float(self._line.value())
+        self._soon.start(0)
 
     def _clicked(self, event: Any) -> None:
         if len(self._scores) and event.button() == Qt.MouseButton.LeftButton:
