@@ -83,7 +83,14 @@ def test_classes_show_the_views_of_a_particle() -> None:
     assert (aspects > 1.8).any()
     assert (aspects < 1.2).any()
     assert classes.shares[aspects > 1.5].sum() == pytest.approx(0.5, abs=0.1)
-    assert classes.images[:, 12, 12].max() < -0.4  # dark, as deep as they are
+    assert classes.images[:, 12, 12].max() < -0.4  # dark
+    # As deep as they are; and flat where only the other view is dark.
+    inside = classes.images[0] != 0
+    view = disc(12, 12, (25, 25))[inside]
+    view -= view.mean()
+    roundest = classes.images[aspects.argmin()][inside]
+    assert roundest @ view / (view @ view) == pytest.approx(1, abs=0.05)
+    assert np.abs(roundest - view).mean() < 0.05
     assert not classes.images[:, 0, 0].any()
 
 
