@@ -29,14 +29,17 @@ def said(diameter: float = 100.0, counted: float | None = None, **train: object)
     ("how", "text"),
     [
         # 50 discs of 29 px each (label radius 3 px) on 400 x 200 px
-        ({"expected": 50}, "About 50 particles of 200 Å per micrograph; they cover 20% of it (π = 0.018)."),
-        ({"expected": 1}, "About 1 particle of 200 Å per micrograph; it covers less than 1% of it"),
+        (
+            {"expected": 50},
+            "About 50 particles of 200 Å per micrograph; they cover 20% of its area (π = 0.018).",
+        ),
+        ({"expected": 1}, "About 1 particle of 200 Å per micrograph; it covers less than 1% of its area"),
         ({"expected": 310, "diameter": 50.0}, "About 310 particles of 100 Å per micrograph; they cover 30%"),
         (
             {"prior": 0.029},
-            "The prior means about 80 particles of 200 Å per micrograph; they cover 31% of it",
+            "The prior means about 80 particles of 200 Å per micrograph; they cover 31% of its area",
         ),
-        ({}, "Not given: about 51 particles of 200 Å per micrograph assumed, 20% of it"),
+        ({}, "Not given: about 51 particles of 200 Å per micrograph, 20% of its area"),
         ({"counted": 20.0}, "Not given: about 20 particles of 200 Å per micrograph, as on the complete ones"),
         ({"expected": 30, "counted": 20.0}, "About 30 particles"),
         (

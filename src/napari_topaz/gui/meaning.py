@@ -81,12 +81,12 @@ def meaning(
     share = f"{covered:.0%}" if covered >= 0.01 else "less than 1%"
     pi, cover = f"(π = {prior:.2g})", "it covers" if one else "they cover"
     if train.prior is not None:
-        return f"The prior means about {particles} per micrograph; {cover} {share} of it {pi}."
+        return f"The prior means about {particles} per micrograph; {cover} {share} of its area {pi}."
     if train.expected is None and counted is not None:
         return f"Not given: about {particles} per micrograph, as on the complete ones {pi}."
     if train.expected is None:
-        return f"Not given: about {particles} per micrograph assumed, {ASSUMED_COVERAGE:.0%} of it {pi}."
-    return f"About {particles} per micrograph; {cover} {share} of it {pi}."
+        return f"Not given: about {particles} per micrograph, {ASSUMED_COVERAGE:.0%} of its area {pi}."
+    return f"About {particles} per micrograph; {cover} {share} of its area {pi}."
 
 
 class Meaning(QObject):
