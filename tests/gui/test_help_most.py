@@ -172,7 +172,7 @@ def test_without_picks_it_says_what_to_do(bench: Bench) -> None:
     bench.workspace.set_candidates("a", Picks(), stale=True)
     bench.ask()
     assert "train a model and pick" in bench.bar.message
-    reason = SimpleNamespace(load=None, save_model="Train a model first.")
+    reason = SimpleNamespace(locked=None, load=None, save_model="Train a model first.")
     bench.help_most.enable(reason)
     assert not bench.row.ask_button.isEnabled()
     assert bench.row.ask_button.toolTip() == "Train a model first."
