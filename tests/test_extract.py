@@ -7,7 +7,6 @@ import pytest
 
 from napari_topaz.extract import Shape, extract
 from napari_topaz.masks import Mask
-from napari_topaz.numerics.class_averages import ClassAverages
 from napari_topaz.picks import Kind
 from napari_topaz.score_map import ScoreMap
 
@@ -100,15 +99,6 @@ def a_shape(oriented: bool = False) -> Shape:
     return Shape(np.where(np.hypot(y, x) <= 10, rod - rod[np.hypot(y, x) <= 10].mean(), 0), 9.5, oriented)
 
 
-def with_classes(oriented: bool = False) -> Shape:
-    """The same with class averages: two of them, the rod and a round view."""
-    shape = a_shape(oriented)
-    y, x = np.indices((25, 25)) - 12
-    both = np.array([-np.exp(-((x / 8) ** 4) - (y / 2) ** 2), -np.exp(-(((x**2 + y**2) / 30) ** 2))])
-    classes = ClassAverages(both.astype(np.float32), np.array([0.7, 0.3], np.float32), 0.1, 9.5)
-    return replace(shape, classes=classes)
-
-
 def a_map_of_rods(*rods: tuple[float, float, float], off: float = 0.0) -> ScoreMap:
     """Rods (y, x, degrees from x towards y) in preprocessed pixels; scores peak `off` their centres."""
     y, x = np.indices(SMALL)
@@ -123,9 +113,6 @@ def a_map_of_rods(*rods: tuple[float, float, float], off: float = 0.0) -> ScoreM
     shape = (2 * SMALL[0], 2 * SMALL[1])
     return ScoreMap("r", logits.astype(np.float32), (8.0, 8.0), 2, shape, image=image)
 
-
-#: What may be known of a particle.
-SHAPES = [None, a_shape(), a_shape(oriented=True), with_classes(), with_classes(oriented=True)]
 
 #: Rods of 19 px that no disc of 0.9 radii keeps apart: 8 px side by side; and what it does keep apart.
 PARALLEL = [(40, 60, 0), (48, 60, 0)]
@@ -178,7 +165,7 @@ def test_centring_does_not_bring_picks_together(oriented: bool) -> None:
     assert np.abs(found.yx[0] / 2 - [40, 60]).max() < off - 1
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [None, a_shape(), a_shape(oriented=True)])
 def test_a_higher_threshold_leaves_the_other_picks_as_they_are(shape: Shape | None) -> None:
     """The dock takes all peaks at once and hides those below its threshold."""
     rng = np.random.default_rng(0)
@@ -203,24 +190,12 @@ def test_the_image_corrects_scores_that_peak_off_the_centre() -> None:
     )
 
 
-@pytest.mark.parametrize("oriented", [False, True])
-def test_class_averages_centre_in_place_of_the_average(oriented: bool) -> None:
-    score_map = a_map_of_rods((40, 60, 0), (70, 30, 90), off=2.5)
-    score_map = replace(score_map, logits=score_map.logits / 10)  # less sure
-    shape = with_classes(oriented)
-    found = extract(score_map, 17, threshold=0.0, shape=shape)
-    np.testing.assert_allclose(found.yx / 2, [[40, 60], [70, 30]], atol=0.95)
-    # An average of nothing at all is not asked where there are classes.
-    blind = replace(shape, average=np.zeros_like(shape.average), oriented=False)
-    np.testing.assert_allclose(extract(score_map, 17, threshold=0.0, shape=blind).yx, found.yx, atol=1e-3)
-
-
 def test_directions_need_an_image() -> None:
     with pytest.raises(ValueError, match="image"):
         extract(a_map_of_rods((40, 60, 0)).without_image(), 17, shape=a_shape(oriented=True))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [None, a_shape(), a_shape(oriented=True)])
 def test_missing_scores_are_no_picks(shape: Shape | None) -> None:
     score_map = a_map_of_rods((40, 60, 0), (70, 30, 90))
     logits = score_map.logits.copy()

@@ -78,11 +78,7 @@ NORMALISATIONS = {
 FILTERS = {"auto": "as the model was trained to", "on": "whatever the model says", "off": "all are kept"}
 
 #: What else than its scores tells where a pick is centred.
-CENTRINGS = {
-    "auto": "the image, where the model has an average of 20 labels or more",
-    "classes": "the image, by class averages of the labels: for particles that look different from each side",
-    "scores": "nothing",
-}
+CENTRINGS = {"auto": "the image, where the model has an average of 20 labels or more", "scores": "nothing"}
 
 #: What keeps its distance.
 SUPPRESSIONS = {

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_topaz.numerics.class_averages import ClassAverages, centre_by_classes
 from napari_topaz.numerics.deviations import deviations_at
 from napari_topaz.numerics.peaks import Ellipses, finer, finer_factor, local_maxima, settled, spaced
 from napari_topaz.numerics.refinement import long_axis, refine
@@ -34,14 +33,11 @@ class Shape:
         Of the particle, in preprocessed pixels.
     oriented : bool
         Whether elongated particles may be nearer to one another side by side than end to end.
-    classes : ClassAverages, optional
-        Of the particle, to centre picks by in place of the average.
     """
 
     average: NDArray[np.float32]
     radius: float
     oriented: bool = False
-    classes: ClassAverages | None = None
 
 
 def extract(
@@ -118,28 +114,14 @@ def _between(
         return yx[taken], scores[taken]
     pixel = np.asarray(score_map.shape) / score_map.image.shape
     finest = (float(step[0] / factor / pixel[0]), float(step[1] / factor / pixel[1]))
+    found = refine(score_map.image, shape.average, shape.radius, yx / pixel, fine, finest)
     ellipses = None
     if shape.oriented:
-        found = refine(score_map.image, shape.average, shape.radius, yx / pixel, fine, finest)
         aspect, axis = long_axis(shape.average)
         ellipses = Ellipses(axis - found.angles, min(aspect, 1 / NARROWEST))
     # First by their peaks: moved ones of the same particle would be nearer to one another.
     taken = spaced(yx, scores, radius, ellipses)
     if ellipses is not None:
         ellipses = replace(ellipses, angles=ellipses.angles[taken])
-    centres = _centred(score_map.image, shape, yx[taken] / pixel, fine, finest)
-    kept, places = settled(yx[taken], centres * pixel, radius, ellipses)
+    kept, places = settled(yx[taken], found.places[taken] * pixel, radius, ellipses)
     return places, scores[taken][kept]
-
-
-def _centred(
-    image: NDArray[np.float32],
-    shape: Shape,
-    places: NDArray[np.float64],
-    scores: NDArray[np.float32],
-    step: tuple[float, float],
-) -> NDArray[np.float64]:
-    """Move picks to the centres of their particles, all in pixels of the image."""
-    if shape.classes is not None:
-        return centre_by_classes(image, shape.classes, places, scores, step)
-    return refine(image, shape.average, shape.radius, places, scores, step).places

@@ -201,29 +201,6 @@ def test_picks_are_centred_where_the_model_has_an_average(world, model) -> None:
     assert np.median(off["auto"]) < 1.6  # a tenth of the radius
 
 
-def test_class_averages_of_the_card_centre_picks(world, model) -> None:
-    prepared = prepare(read_micrograph(world.files[0]), model.card.preprocess)
-    y, x = np.indices((21, 21)) - 10
-    blob = tuple(map(tuple, (-np.exp(-(y**2 + x**2) / (2 * 3.5**2))).tolist()))
-    nothing = tuple(map(tuple, np.zeros((19, 19)).tolist()))
-    known = model.with_card(
-        average=nothing, average_radius=8.0, classes=(blob,), class_shares=(1.0,), class_noise=0.1
-    )
-    scores = score_one(prepared, known, FAST)
-    truth = world.truth["mic_0"].yx
-    i, j = (np.arange(n) * s for n, s in zip(scores.logits.shape, scores.step_yx, strict=True))
-    wrong = sum(np.exp(-((i[:, None] - y - 3) ** 2 + (j - x - 2.6) ** 2) / 150) for y, x in truth)
-    scores = replace(scores, logits=wrong.astype(np.float32))
-    off = {}
-    for name in ("classes", "auto"):
-        found = picks_of(scores, known, PickSettings(threshold=0.5, centring=name))
-        off[name] = np.median(np.linalg.norm(truth[:, None] - found.yx, axis=2).min(axis=1))
-    assert off["classes"] < 1.6 < 3 < off["auto"]
-    for without in (known.with_card(classes=()), model):
-        with pytest.raises(ValueError, match="no class averages"):
-            picks_of(scores, without, PickSettings(threshold=0.5, centring="classes"))
-
-
 def test_ellipses_take_a_model_that_knows_its_particle(model) -> None:
     how = PickSettings(threshold=0.0, suppression="ellipse")
     with pytest.raises(ValueError, match="20 labels"):

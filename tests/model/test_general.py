@@ -57,10 +57,8 @@ def test_its_negative_scores_the_negative_image_alike() -> None:
 
 
 def test_the_negative_of_a_model_looks_for_the_negative_of_its_particle() -> None:
-    known = general_model().with_card(average=((1.0, -2.0),), classes=(((3.0, 0.5),), ((-1.0, 2.0),)))
-    card = for_inverted(known).card
-    assert card.average == ((-1.0, 2.0),)
-    assert card.classes == (((-3.0, -0.5),), ((1.0, -2.0),))
+    known = general_model().with_card(average=((1.0, -2.0),))
+    assert for_inverted(known).card.average == ((-1.0, 2.0),)
     assert for_inverted(general_model()).card.average == ()
 
 

@@ -13,10 +13,10 @@ from napari_topaz.jobs.calibrating import calibrated
 from napari_topaz.jobs.masking import Masks, masked_for_training
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_inputs import (
+    average_of,
     box_edge,
     deviation_range,
     ignore_radius,
-    looks_of,
     prior_of,
     refuse_impossible,
     small_diameter,
@@ -330,7 +330,8 @@ class LiveRun:
                 best_epoch=self.rests,
                 deviation_box=box,
                 deviation_range=deviation_range(self._set, box),
-                **looks_of(self._set),
+                average=average_of(self._set),
+                average_radius=self._set.particle_radius,
             )
             self._finished = self._calibrated(finished)
         return self._finished

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_topaz.events import Event, Job, JobError, StopToken
-from napari_topaz.extract import SPACING, extract
+from napari_topaz.extract import SPACING, Shape, extract
 from napari_topaz.jobs.labelled import ALL_SCORES, with_labels
 from napari_topaz.jobs.masking import Masks, masked
 from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_source
-from napari_topaz.jobs.shape import shape_of
 from napari_topaz.jobs.streaming import over_micrographs
 from napari_topaz.picks import Picks
 from napari_topaz.preprocess import Prepared
@@ -168,8 +169,21 @@ def picks_of(
         radius = _pixels(settings.suppression_radius, size, score_map.name)
     margin = _pixels(settings.margin, size, score_map.name) if settings.margin else 0.0
     deviations = _deviations_of(model, settings.deviation_filter)
-    shape = shape_of(model.card, settings)
+    shape = _shape_of(model, settings)
     return extract(score_map, radius, margin=margin, threshold=threshold, deviations=deviations, shape=shape)
+
+
+def _shape_of(model: PickerModel, settings: PickSettings) -> Shape | None:
+    """Return what the particle looks like; None where that is not known or not wanted."""
+    card, oriented = model.card, settings.suppression == "ellipse"
+    if oriented and (settings.centring == "scores" or not card.average):
+        raise ValueError(
+            "Which way a particle points is seen by the average of 20 labels or more: with --suppression "
+            "ellipse leave --centring out, and take a model that was trained on as many."
+        )
+    if settings.centring == "scores" or not card.average:
+        return None
+    return Shape(np.array(card.average, np.float32), card.average_radius, oriented)
 
 
 def _deviations_of(model: PickerModel, wanted: str) -> tuple[float, float] | None:

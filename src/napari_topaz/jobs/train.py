@@ -18,11 +18,11 @@ from napari_topaz.jobs.preparing import PreparedCache, Source, prepare_dataset
 from napari_topaz.jobs.training_ends import why_ended
 from napari_topaz.jobs.training_files import PartialModel
 from napari_topaz.jobs.training_inputs import (
+    average_of,
     box_edge,
     deviation_range,
     doubts,
     ignore_radius,
-    looks_of,
     planned_epochs,
     prior_of,
     refuse_impossible,
@@ -262,7 +262,8 @@ class _Run:
             pretrained=origin_of(start),
             deviation_box=(box := box_edge(training_set)),
             deviation_range=deviation_range(training_set, box),
-            **looks_of(training_set),
+            average=average_of(training_set),
+            average_radius=training_set.particle_radius,
         )
         epochs = settings.epochs or planned_epochs(training_set, warm=start is not None)
         run = cls(training_set, settings, epochs, PickerModel(classifier, card), iter(()))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_topaz.choices import BOXED
 from napari_topaz.events import JobError, Warned
-from napari_topaz.numerics.class_averages import MOST, class_averages, turned_particles
 from napari_topaz.numerics.deviations import box_deviations, deviations_at
 from napari_topaz.numerics.refinement import average_edge, boxes_at, particle_average
 from napari_topaz.picks import Picks
@@ -162,29 +161,6 @@ def average_of(training_set: TrainingSet) -> tuple[tuple[float, ...], ...]:
     boxes = np.concatenate([boxes_at(i.prepared.image, i.positives, edge) for i in training_set.images])
     average = particle_average(boxes, radius)
     return tuple(tuple(round(float(v), 5) for v in row) for row in average) if average.any() else ()
-
-
-def looks_of(training_set: TrainingSet) -> dict[str, Any]:
-    """Return what the model's card says of how particles look; few labels, or flat ones, say nothing."""
-    radius = training_set.particle_radius
-    looks: dict[str, Any] = {"average": average_of(training_set), "average_radius": radius}
-    if not looks["average"]:
-        return looks
-    every = [(k, yx) for k, image in enumerate(training_set.images) for yx in image.positives]
-    some = [every[n] for n in np.linspace(0, len(every) - 1, min(len(every), MOST)).astype(int)]
-    turned = [
-        turned_particles(image.prepared.image, np.array(places), radius)
-        for k, image in enumerate(training_set.images)
-        if (places := [yx for which, yx in some if which == k])
-    ]
-    classes = class_averages(np.concatenate(turned), radius)
-    if classes is None:
-        return looks
-    return looks | {
-        "classes": tuple(tuple(tuple(round(float(v), 5) for v in row) for row in i) for i in classes.images),
-        "class_shares": tuple(float(share) for share in classes.shares),
-        "class_noise": classes.noise,
-    }
 
 
 def refuse_impossible(classifier: Classifier, regions: Regions, settings: TrainSettings) -> None:

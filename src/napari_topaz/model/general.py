@@ -46,10 +46,7 @@ def for_inverted(model: PickerModel) -> PickerModel:
     inverted = model.snapshot()
     with torch.no_grad():
         _first_convolution(inverted.network).weight.neg_()
-    card = model.card
-    inverted = inverted.with_card(
-        average=_negative(card.average), classes=tuple(_negative(image) for image in card.classes)
-    )
+    inverted = inverted.with_card(average=_negative(model.card.average))
     return replace(inverted, name=model.name)
 
 

@@ -74,13 +74,6 @@ class ModelCard(Settings):
         there were few of them (see :func:`napari_topaz.numerics.refinement.particle_average`).
     average_radius : float
         Of the particle on it, in preprocessed pixels.
-    classes : tuple of images
-        Class averages of the labelled particles, as rows like `average`; empty where that is, and in models
-        of earlier versions (see :func:`napari_topaz.numerics.class_averages.class_averages`).
-    class_shares : tuple of float
-        Fractions of the particles in each.
-    class_noise : float
-        Variance of the noise of a pixel.
     score_slope, score_offset : float
         A score is the network's logit times the slope plus the offset: the logit of the probability that a
         pick of that score is a particle. 1 and 0 where nobody knows (see :attr:`calibrated`).
@@ -107,9 +100,6 @@ class ModelCard(Settings):
     deviation_box: int = 0
     average: tuple[tuple[float, ...], ...] = ()
     average_radius: float = 0.0
-    classes: tuple[tuple[tuple[float, ...], ...], ...] = ()
-    class_shares: tuple[float, ...] = ()
-    class_noise: float = 0.0
     score_slope: float = 1.0
     score_offset: float = 0.0
     expected_precision: float | None = None
