@@ -162,9 +162,8 @@ class TrainingPanel(QWidget):
         self._kept = None
         self._show_judged(event.judged)
         self.plot.show_curves(self._loss, [], None)
-        loss = "" if event.loss is None else f" · loss {event.loss:.3f}"
         state = "up to date" if event.resting else "learning"
-        self.say_live(f"Live · {event.labels} labels · {state}{loss}")
+        self.say_live(f"Live · {event.labels} labels · {state}")
 
     def say_live(self, text: str) -> None:
         """Say how a live training is; where there is none, what was told last of another one."""
