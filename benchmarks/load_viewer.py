@@ -221,6 +221,7 @@ def is_there(dock: ParticlePicker, count: int) -> bool:
 
 def measure_gallery(folder: Path, count: int, profiled: str) -> None:
     """The gallery and the plots with a million picks."""
+    app = QApplication.instance() or QApplication([])  # else it ends with the gallery, and plots need it
     gallery_speed.MICROGRAPHS, gallery_speed.PICKS, gallery_speed.EDGE = count, MANY_PICKS, EDGE
     for row in gallery_speed.measure(folder):
         name, *figures = row
@@ -237,6 +238,7 @@ def measure_gallery(folder: Path, count: int, profiled: str) -> None:
     step("precision and recall of these picks", lambda: precision.show_curve(curve, MANY_PICKS // 2))
     step("… drawn again", lambda: precision.widget.resize(290, 130))
     show(["(most memory, MB)", None, None, round(peak())])
+    app.processEvents()
 
 
 def main() -> None:
