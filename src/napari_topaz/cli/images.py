@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +60,13 @@ GUESSED = (
 )
 #: Edge of a box where none is given, in diameters of the particle.
 BOX_DIAMETERS = 1.5
+JoinedLabels = Annotated[
+    Path | None,
+    Parameter(
+        help="Labels to put together with the picks: labelled particles take the place of picks there, "
+        "and picks at places labelled to be none are left out."
+    ),
+]
 
 
 def pick(
@@ -76,13 +84,7 @@ def pick(
     exposures: Exposures = None,
     excluded: Excluding = EXCLUDED,
     masks: MaskOption = None,
-    labels: Annotated[
-        Path | None,
-        Parameter(
-            help="Labels to put together with the picks: labelled particles take the place of picks there, "
-            "and picks at places labelled to be none are left out."
-        ),
-    ] = None,
+    labels: JoinedLabels = None,
     running: Running = RUN,
     scale: Scaling = SCALE,
     shown: Showing = SHOWN,
@@ -107,12 +109,13 @@ def pick(
     picker = load_picker(model, lengths, running, scale)
     if model is None:
         screen.warn(GUESSED)
+    size = pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)
     destination = Destination(
         path=output,
         format=chosen,
         folder=folder,
         files={f.name: f for f in files},
-        pixel_size=(size := pixel_size_of(files, picker.card.preprocess, picker.card.pixel_size)),
+        pixel_size=size,
         box_size=box_size or (box_edge(2 * picker.radius(size)) if needs_box(chosen) else None),
         recipe=_recipe(model, masks, lengths, settings, labels),
         exposures=exposures,
@@ -121,18 +124,8 @@ def pick(
     results = open_output(destination, resume=resume)
     if results.unverified:
         screen.warn(f"{output} does not say which model made its picks; they are kept as they are.")
-    work = job(
-        files,
-        picker,
-        settings,
-        device=running.device,
-        stop=screen.stop,
-        skip=results.done,
-        write=results.write,
-        scale=scale,
-        masks=hidden,
-        labels=known,
-    )
+    picked = partial(job, device=running.device, scale=scale, masks=hidden, labels=known)
+    work = picked(files, picker, settings, stop=screen.stop, skip=results.done, write=results.write)
     found = screen.drive(work)
     screen.drive(results.finish(complete=not screen.failed and not screen.stop.is_set()))
     skipped = len(results.done & destination.files.keys())
