@@ -22,6 +22,7 @@ from bad_input.whole import KINDS, MICROGRAPHS, NAME, altered_card, whole, zippe
 #: What the program may do with a file: read it, refuse it, or either (a flipped bit may mean nothing).
 READ, REFUSED, EITHER = "read", "refused", "either"
 FLIPS = 4
+UNREADABLE = "not to be read"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _odd_places(kind: str) -> Iterator[Case]:
     yield Case(kind, "folder", end, lambda path: path.mkdir())
     yield Case(kind, "dangling link", end, lambda path: path.symlink_to(path.parent / "nowhere"))
     yield Case(kind, "link to itself", end, lambda path: path.symlink_to(path))
-    yield Case(kind, "not to be read", REFUSED, lambda path: (path.write_bytes(whole(kind)), path.chmod(0)))
+    yield Case(kind, UNREADABLE, end, lambda path: (path.write_bytes(whole(kind)), path.chmod(0)))
     if kind in MICROGRAPHS or kind in ("star", "csv", "model"):
         yield Case(kind, "pipe", REFUSED, lambda path: os.mkfifo(path))
 

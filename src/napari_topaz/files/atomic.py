@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -11,13 +12,16 @@ from pathlib import Path
 
 from napari_topaz.files.errors import FileError
 
+#: What file systems answer that cannot flush a file.
+_NO_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+
 
 @contextmanager
 def replace_file(path: str | Path, *, make_folder: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`, and move it there when the block succeeds.
 
-    A reader sees the old file or the new one, never half of one. A symbolic link stays one, its target
-    is replaced.
+    A reader sees the old file or the new one, never half of one, also after a power cut: the contents are
+    on the disk before they get the name. A symbolic link stays one, its target is replaced.
 
     Parameters
     ----------
@@ -45,6 +49,7 @@ def replace_file(path: str | Path, *, make_folder: bool = True) -> Iterator[Path
             target.parent.mkdir(parents=True, exist_ok=True)
         part.touch(exist_ok=False)  # so that a read-only folder is known before any work is done
         yield part
+        _flush(part)
         os.replace(part, target)  # noqa: PTH105 (the one call whose name says what it does)
     except OSError as error:
         raise writing_failed(Path(path), error) from error
@@ -68,6 +73,35 @@ def write_text(path: str | Path, text: str) -> None:
         raise FileError(f"{path} cannot be written, as {name!r} is not UTF-8; rename that file.") from error
     with replace_file(path) as part:
         part.write_bytes(data)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: before something is removed that a new file makes needless.
+
+    Where the system cannot do that (Windows, some network disks) nothing happens.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # the files themselves are there, and flushed; see replace_file
+        return
+    finally:
+        os.close(handle)
+
+
+def _flush(part: Path) -> None:
+    """Have the contents on the disk; this is also where a full network disk says so."""
+    handle = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows flushes what may be written
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+    finally:
+        os.close(handle)
 
 
 def _remove(part: Path) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import flush_folder, replace_file
 from napari_topaz.files.errors import FileError, reading_failed, refuse_special
 from napari_topaz.files.label_table import csv_of_labels, labels_of_csv
 from napari_topaz.files.session_models import MODELS, is_model_name
@@ -323,7 +322,6 @@ def _about(data: bytes | None) -> dict[str, Any]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with replace_file(path, make_folder=False) as part, part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with replace_file(path, make_folder=False) as part:
+        part.write_bytes(data)
+    flush_folder(path.parent)  # so that after a power cut, too, what is written last is not there alone

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_topaz.events import JobError
 from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.safetensors_file import read_safetensors
 from napari_topaz.settings import NetworkSettings, PretrainSettings
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ def take_up(output: Path, run: Pretraining, settings: PretrainSettings, network:
     JobError
         Where there is none, or it is that of another pretraining.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     path = state_file(output)
     if not path.is_file():
         raise JobError(f"There is no {path} to go on from; leave --resume out.")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            about = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about, data = read_safetensors(path)
+        tensors = load(data)
         same = (
             PretrainSettings.model_validate_json(about.get(SETTINGS, "")) == settings
             and NetworkSettings.model_validate_json(about.get(NETWORK, "")) == network

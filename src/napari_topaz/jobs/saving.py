@@ -26,7 +26,7 @@ from napari_topaz.files import (
     write_list,
     write_picks,
 )
-from napari_topaz.files.atomic import writing_failed
+from napari_topaz.files.atomic import flush_folder, writing_failed
 from napari_topaz.files.errors import reading_failed
 from napari_topaz.jobs.resuming import ResultFolder, check_recipe
 from napari_topaz.micrograph import MicrographFile
@@ -199,6 +199,7 @@ class TableOutput:
         for path in self._destination.save(self._in_order()):
             yield Saved(str(path))
         if complete:
+            flush_folder(self._destination.path.parent)
             self.journal.unlink()
 
     def _in_order(self) -> dict[str, Picks]:

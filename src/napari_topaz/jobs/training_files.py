@@ -20,6 +20,7 @@ import numpy as np
 from napari_topaz.events import Event, JobError, Warned
 from napari_topaz.files import FileError
 from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.safetensors_file import read_safetensors
 from napari_topaz.files.session_places import user_folder
 from napari_topaz.jobs.resuming import check_recipe
 from napari_topaz.training_set import TrainingSet
@@ -156,17 +157,17 @@ class PartialModel:
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Return what is written about the training, and its state."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     from napari_topaz.model.picker import BESIDE
 
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            names = [key for key in file.keys() if key.startswith(BESIDE)]  # noqa: SIM118
-            state = {key.removeprefix(BESIDE): file.get_tensor(key) for key in names}
-            return (file.metadata() or {})[KEY], state
+        about, data = read_safetensors(path)
+        tensors = load(data)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+    return about[KEY], {k.removeprefix(BESIDE): t for k, t in tensors.items() if k.startswith(BESIDE)}
 
 
 def _recipe(run: Interruptible) -> dict[str, Any]:

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from napari_topaz import __version__
-from napari_topaz.files.atomic import replace_file
+from napari_topaz.files.atomic import flush_folder, replace_file
+from napari_topaz.files.errors import FileError
+from napari_topaz.files.safetensors_file import NO_MODEL, read_safetensors
 from napari_topaz.model.networks import Classifier, build
 from napari_topaz.model.scales import joined, smaller
 from napari_topaz.model.scoring import score_image
@@ -233,6 +235,7 @@ class PickerModel:
         data = save(self.tensors(), {CARD_KEY: self.card.model_dump_json()})
         with replace_file(path, make_folder=make_folder) as temporary:
             temporary.write_bytes(data)
+        flush_folder(path.parent)
         return path
 
     @classmethod
@@ -242,21 +245,20 @@ class PickerModel:
         Raises
         ------
         ModelFileError
-            Where it is missing, not a safetensors file, or not one of this package's models.
+            Where it is missing, not a safetensors file, not one of this package's models, or written to
+            meanwhile.
         """
         path = Path(path)
         if not path.is_file():
             raise ModelFileError(f"There is no model file {path}.")
         try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                text = (file.metadata() or {}).get(CARD_KEY)
-                own = [key for key in file.keys() if not key.startswith(BESIDE)]  # noqa: SIM118
-                tensors = {key: file.get_tensor(key) for key in own}
-        except (SafetensorError, OSError, ValueError) as error:
-            raise ModelFileError(
-                f"{path} is not a model file (safetensors) or is damaged; train a model with "
-                f"'napari-topaz train' or choose another file."
-            ) from error
+            about, data = read_safetensors(path)
+            text = about.get(CARD_KEY)
+            tensors = {key: tensor for key, tensor in load(data).items() if not key.startswith(BESIDE)}
+        except FileError as error:
+            raise ModelFileError(str(error)) from error
+        except (SafetensorError, ValueError) as error:
+            raise ModelFileError(f"{path} {NO_MODEL}.") from error
         if text is None:
             raise ModelFileError(f"{path} is a safetensors file, but not a model of napari-topaz.")
         return cls(*_assembled(path, text, tensors, torch.device(device)), name=path.name)
