@@ -20,9 +20,10 @@ from napari_topaz.gui.display import DisplaySettings, picture_of
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.session import session_of
+from napari_topaz.jobs.kept_scores import MadeBy
 from napari_topaz.picks import Picks
 from napari_topaz.score_map import ScoreMap
-from napari_topaz.settings import PickSettings
+from napari_topaz.settings import PickSettings, PreprocessSettings
 
 from .conftest import PIXEL_SIZE, SHAPE, micrograph
 
@@ -178,3 +179,50 @@ def test_labels_that_are_read_twice_are_there_once(
         bench.actions.load_labels(Path("labels.star"))
         qtbot.waitUntil(lambda: bench.bar.running is None)
     assert bench.workspace.labels("a").yx.tolist() == [[150, 160], [200, 210], [50, 60]]
+
+
+def test_scores_of_other_micrographs_of_the_same_name_are_not_kept(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """She opens another folder while a micrograph of the one before is scored."""
+    go_on, begun, model = threading.Event(), threading.Event(), some_model()
+    made_by = MadeBy(model, PreprocessSettings(), "none")
+
+    def score(source: Any, model: Any, options: Any, size: Any, cache: Any, kept: Any) -> Any:
+        begun.set()
+        go_on.wait(30)
+        kept.put(made_by, scores_of(bench, "a"), PIXEL_SIZE)
+        return scores_of(bench, "a"), Picks([[5, 5]], [1])
+
+    monkeypatch.setattr(tasks, "scoring", score)
+    bench.show("a")
+    bench.workspace.set_model(model)
+    bench.actions.score_shown()
+    begun.wait(30)
+    bench.session.keeper.began.emit()
+    go_on.set()
+    qtbot.waitUntil(lambda: not bench.bar.preview.busy)
+    assert bench.session.scores.names(made_by) == frozenset()
+
+
+def test_what_is_saved_is_what_there_was_when_she_was_asked(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A live training takes picks away while the dialog is open."""
+    bench.workspace.set_model(some_model())
+    for name in "ab":
+        bench.workspace.set_candidates(name, Picks([[50, 60], [150, 160]], [2, 1]))
+    what = bench.actions.to_save()
+    bench.workspace.set_model(some_model())
+    bench.workspace.set_candidates("a", Picks([[50, 60]], [2]))
+    bench.actions.save(tmp_path / "picks.csv", what=what)
+    qtbot.waitUntil(lambda: "4 particles on 2 micrographs saved" in bench.bar.message)
+    assert bench.workspace.unsaved
+
+
+def test_that_picks_at_former_distances_are_saved_is_said(qtbot: QtBot, bench: Bench, tmp_path: Path) -> None:
+    bench.workspace.set_model(some_model())
+    bench.workspace.set_candidates("a", Picks([[50, 60], [150, 160]], [2, 1]))
+    bench.workspace.change(pick=PickSettings(margin=50))
+    bench.actions.save(tmp_path / "picks.csv")
+    qtbot.waitUntil(lambda: "2 particles on 1 micrograph (1 at the former distances)" in bench.bar.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,9 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.gui.best import BY_SCORES, BY_TARGETS, Best
 from napari_topaz.gui.best_row import BestRow
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.session import session_of
+from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
 from napari_topaz.settings import PreprocessSettings
 
@@ -125,3 +128,33 @@ def test_an_answer_that_comes_after_another_model_is_dropped(qtbot: QtBot, bench
     bench.model(calibrated=True)
     qtbot.waitUntil(lambda: not bench.best.latest.busy)
     assert bench.workspace.options.pick.threshold is None
+
+
+def test_micrographs_that_she_excludes_do_not_count(qtbot: QtBot, bench: Bench) -> None:
+    bench.model(calibrated=True)
+    bench.pick()
+    for name in "ab":
+        bench.workspace.set_candidates(name, bench.workspace.peaks("a"))
+    bench.workspace.decisions.put(["a"], Mark.EXCLUDED, on=True)
+    bench.row.button.click()
+    qtbot.waitUntil(lambda: "by the scores of 1 micrograph:" in bench.bar.message)
+    bench.best.look()
+    bench.workspace.decisions.put(["b"], Mark.EXCLUDED, on=True)
+    qtbot.waitUntil(bench.row.isHidden)  # by itself
+
+
+def test_masks_are_looked_through_in_a_thread(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, covers = [], Mask.covers
+    bench.model(calibrated=True)
+    bench.pick()
+    bench.workspace.mask({"a": Mask((np.array([[0, 0], [0, 300], [150, 300], [150, 0]], np.float32),))})
+    monkeypatch.setattr(
+        Mask, "covers", lambda *args: (threads.append(threading.current_thread()), covers(*args))[1]
+    )
+    bench.best.look()
+    bench.row.button.click()
+    qtbot.waitUntil(lambda: "best F1" in bench.bar.message)
+    assert len(set(threads)) == 1
+    assert threading.main_thread() not in threads

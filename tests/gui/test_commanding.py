@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_topaz.cli import main
 from napari_topaz.files import find_micrographs, read_picks
 from napari_topaz.files.session import SESSION_FOLDER
+from napari_topaz.gui import commanding as commanding_module
 from napari_topaz.gui import save_dialog
 from napari_topaz.gui.actions import Actions
+from napari_topaz.gui.as_command import Command
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.picks_panel import PicksPanel
@@ -132,3 +135,42 @@ def test_a_session_of_somebody_else_is_not_written_to(
 ) -> None:
     dock.workspace.lock.set("Another window has it.")
     assert dock.saving.commanding._folder() == user_data / "napari-topaz" / "commands"
+
+
+def test_copy_is_not_given_up_for_a_line_that_follows(
+    qtbot: QtBot, dock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commanding, go_on = dock.saving.commanding, threading.Event()
+    dock.workspace.set_model(general_model())
+    dock.panel.fold.button.click()
+    until(qtbot, dock.panel.button.isEnabled)
+    first, make = line(dock), commanding_module.pick_command
+    monkeypatch.setattr(commanding_module, "pick_command", lambda it: (go_on.wait(30), make(it))[1])
+    dock.workspace.change(pick=PickSettings(threshold=-0.5))
+    until(qtbot, lambda: commanding.latest.busy)
+    dock.panel.button.click()
+    dock.workspace.change(pick=PickSettings(threshold=-0.25))
+    qtbot.wait(50)  # that line waits now
+    go_on.set()
+    until(qtbot, lambda: "on the clipboard" in dock.bar.message)
+    assert QApplication.clipboard().text() == first  # what was in view
+    until(qtbot, lambda: "--threshold -0.25" in line(dock))
+
+
+def test_a_copy_that_fails_says_so_and_the_line_stays(
+    qtbot: QtBot, dock: SimpleNamespace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.workspace.set_model(general_model())
+    dock.panel.fold.button.click()
+    until(qtbot, dock.panel.button.isEnabled)
+
+    def refuse(self: Command) -> list[Path]:
+        raise OSError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Command, "write_files", refuse)
+        dock.panel.button.click()
+        until(qtbot, lambda: "The disk is full" in dock.bar.message)
+    assert line(dock).startswith("napari-topaz pick")
+    dock.panel.button.click()
+    until(qtbot, lambda: "on the clipboard" in dock.bar.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import QLabel
 from napari_topaz.files import write_mrc, write_picks
 from napari_topaz.gui import dialogs, judging
 from napari_topaz.gui.export_dialog import ExportDialog
+from napari_topaz.gui.targets import Question
 from napari_topaz.picks import Picks
 from napari_topaz.settings import PreprocessSettings, StackSettings
 
@@ -109,3 +111,29 @@ def test_the_dialog_wants_a_possible_box(qtbot) -> None:
     assert not ok.isEnabled()
     dialog.form.row("downsample_to")._set_and_tell(32)
     assert dialog.value() == StackSettings(box_size=64, downsample_to=32)
+
+
+def test_an_answer_about_targets_that_are_gone_is_dropped(dock, qtbot, monkeypatch) -> None:
+    """She opens another folder while peaks and targets of the one before are compared."""
+    go_on, begun, answer = threading.Event(), threading.Event(), Question.answer
+
+    def slow(question):
+        begun.set()
+        go_on.wait(30)
+        return answer(question)
+
+    monkeypatch.setattr(Question, "answer", slow)
+    dock.workspace.set_model(None)
+    dock.workspace.set_candidates("a", Picks([[50, 60]], [4.0]))
+    dock.judging.targets.set({"a": TRUTH})
+    qtbot.waitUntil(begun.is_set)
+    dock.judging.targets.set({})
+    qtbot.wait(50)
+    go_on.set()
+    qtbot.waitUntil(lambda: not dock.judging.latest.busy)
+    assert dock.judging._found is None
+    monkeypatch.setattr(Question, "answer", answer)
+    dock.judging.targets.set({"a": TRUTH})
+    qtbot.waitUntil(lambda: dock.judging._found is not None)
+    dock.judging.targets.set({})
+    qtbot.waitUntil(lambda: dock.judging._found is None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -206,3 +208,19 @@ def test_nothing_is_labelled_beyond_the_edges(stage: Stage) -> None:
     stage["picks"].add([-20, 50])
     assert len(stage.workspace.labels("a")) == 2
     assert stage["picks"].data.tolist() == [[50, 50]]
+
+
+def test_layers_that_she_removes_are_not_kept_by_the_lock(stage: Stage) -> None:
+    def heard() -> int:
+        gc.collect()
+        return len(stage.workspace.lock.changed)
+
+    before = heard()
+    for _ in range(3):
+        for name in ("picks", "labels"):
+            stage[name].locked = False
+            stage.viewer.layers.remove(name)
+        stage.layers.restore()
+    assert heard() == before
+    stage.workspace.lock.set("Another window has it.")
+    assert not stage["labels"].editable

@@ -260,3 +260,49 @@ def test_renaming_keeps_a_folder_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "old.star").mkdir()
     settings = SavingSettings(one_each=True)
     assert renamed(tmp_path / "old.star", settings, 3) == tmp_path / "old.star"
+
+
+@pytest.mark.parametrize(
+    "name", ["~nobody_is_called_so/picks.star", "/tmp/" + "a" * 300, "/tmp/" + "a" * 253]
+)
+def test_a_name_that_the_system_refuses_is_told(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    dialog = shown(qtbot, Path("/tmp/picks.star"))
+    dialog.path.setText(name)
+    dialog.path.textEdited.emit(name)
+    assert "another name" in dialog.says.text()
+    assert not dialog.buttons.button(SAVE).isEnabled()
+    dialog.format.setCurrentIndex(dialog.format.findData("csv"))
+    dialog.accept()
+    assert dialog.result() == 0
+    starts: list[str] = []
+    monkeypatch.setattr(
+        dialogs.QFileDialog,
+        "getSaveFileName",
+        lambda p, t, start, *a, **k: (starts.append(start), ("", ""))[1],
+    )
+    dialog.browse.click()
+    assert starts == ["/tmp/picks.csv"]
+
+
+def test_from_an_empty_name_she_can_browse(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialog = shown(qtbot, Path("/tmp/picks.star"))
+    for name in ("", "/"):
+        dialog.path.setText(name)
+        dialog.path.textEdited.emit(name)
+        assert dialog.says.text() == "Type a name."
+        monkeypatch.setattr(
+            dialogs.QFileDialog, "getSaveFileName", lambda p, t, start, *a, **k: ("/tmp/mine.star", "")
+        )
+        dialog.browse.click()
+        assert dialog.path.text() == "/tmp/mine.star"
+
+
+def test_a_folder_that_she_may_not_write_to_is_told(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("napari_topaz.gui.save_dialog.os.access", lambda path, mode: path != tmp_path)
+    dialog = shown(qtbot, tmp_path, one_each=True)
+    assert f"You may not write to {tmp_path}" in dialog.says.text()
+    assert not dialog.buttons.button(SAVE).isEnabled()

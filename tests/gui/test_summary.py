@@ -208,3 +208,23 @@ def test_colours_follow_the_theme(panel: SummaryPanel) -> None:
     panel.show_summary(summary([50] * 20 + [900]))
     panel.set_colours(Colours(kept="#0077b6"))
     assert "#0077b6" in panel.numbers.text()
+
+
+def test_where_all_fail_they_are_named(
+    qtbot: QtBot, world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picking(sources, model, options, done, stop, kept):
+        for name in ("m_1", "m_8"):
+            yield MicrographDone(name, error="It is broken.")
+        return {}
+
+    monkeypatch.setattr(tasks, "picking", picking)
+    world.actions.pick_all()
+    until(qtbot, lambda: "2 failed" in world.panel.fold.button.text())
+    text = world.panel.numbers.text()
+    assert text.startswith("2 failed (<a")
+    assert "m_8</a>" in text
+    assert not world.panel.numbers.isHidden()
+    world.workspace.decisions.put(["m_8"], Mark.EXCLUDED, on=True)
+    until(qtbot, lambda: "m_8" not in world.panel.numbers.text())
+    assert "1 failed" in world.panel.fold.button.text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.targets import Targets
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PreprocessSettings
@@ -54,3 +55,12 @@ def test_loading_others_replaces_them(workspace, targets) -> None:
     targets.changed.connect(lambda: heard.append(len(targets)))
     targets.set({"a": Picks.labels(np.zeros((1, 2)))})
     assert heard == [1]
+
+
+def test_what_she_excludes_is_not_compared(workspace, targets) -> None:
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[50, 60]], [3]))
+    workspace.decisions.put(["b"], Mark.EXCLUDED, on=True)
+    assert targets.question(workspace).answer().micrographs == 1
+    workspace.decisions.put(["a"], Mark.EXCLUDED, on=True)
+    assert targets.question(workspace) is None

@@ -201,3 +201,16 @@ def test_results_hold_what_is_labelled_or_picked(workspace: Workspace) -> None:
     assert list(workspace.results) == ["b"]  # picked, but nothing found
     workspace.label("a", [[10, 10]], Kind.PARTICLE)
     assert list(workspace.results) == ["a", "b"]
+
+
+def test_distances_that_she_takes_again_need_nothing_new(workspace: Workspace) -> None:
+    for name in "ab":
+        workspace.set_candidates(name, Picks([[10, 10], [90, 90]], [2.0, 1.0]))
+    workspace.change(pick=PickSettings(suppression_radius=5))  # the first digit of 50
+    workspace.set_candidates("a", Picks([[10, 10]], [2.0]))
+    workspace.change(pick=PickSettings(suppression_radius=50))
+    assert workspace.former == {"a", "b"}
+    workspace.change(pick=PickSettings(threshold=1.5))  # a threshold is no distance
+    assert (workspace.former, workspace.unpicked) == ({"a"}, 1)
+    workspace.change(pick=PickSettings(suppression_radius=5))
+    assert workspace.former == {"b"}

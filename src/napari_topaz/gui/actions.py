@@ -16,6 +16,7 @@ from napari_topaz.gui.general import guess_of, is_guess
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.learning import Learning
 from napari_topaz.gui.reading import Reading
+from napari_topaz.gui.results import ToSave
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import SAME_PARTICLE
 from napari_topaz.jobs.glimpse import Glimpsed
@@ -103,11 +104,11 @@ class Actions(QObject):
             return  # the hint asks for it
         source, options = self._workspace.source(name), self._workspace.options
         is_current = self._until_changed()
-        size = self._workspace.pixel_size(name)
+        size, cache, kept = self._workspace.pixel_size(name), self._session.prepared, self._session.scores
         if self._job_bar.running == "Training":  # quick: the next epoch follows soon
             options = replace(options, pick=options.pick.model_copy(update={"symmetries": "none"}))
         self._job_bar.preview.ask(
-            lambda: tasks.scoring(source, model, options, size, self._session.prepared, self._session.scores),
+            lambda: tasks.scoring(source, model, options, size, cache, kept),
             wanted=lambda: (
                 self._layers.shown == name
                 and self._job_bar.run_id == run
@@ -171,26 +172,37 @@ class Actions(QObject):
             on_result=self._report_picking,
         )
 
-    def save(self, path: Path, settings: SavingSettings | None = None) -> None:
+    def to_save(self) -> ToSave:
+        """Return what there is to be saved now, whatever changes while she is asked where."""
+        workspace = self._workspace
+        return ToSave(
+            workspace.frozen_results(),
+            workspace.sources,
+            workspace.pixel_size(),
+            workspace.diameter(),
+            workspace.changes,
+            is_guess=is_guess(workspace.model) and bool(workspace.picked),
+            former=len(workspace.former & workspace.decisions.names_in_use),
+        )
+
+    def save(self, path: Path, settings: SavingSettings | None = None, what: ToSave | None = None) -> None:
         """Save the picks of all micrographs; without settings the format follows the suffix."""
-        results, sources = self._workspace.frozen_results(), self._workspace.sources
-        size, diameter = self._workspace.pixel_size(), self._workspace.diameter()
-        changes = self._workspace.changes
-        guess = is_guess(self._workspace.model) and bool(self._workspace.picked)
-        picks: dict[str, Picks] = {}
+        saved, picks = what or self.to_save(), dict[str, Picks]()
 
         def write(stop: object) -> Job[list[Path]]:
-            picks.update(results.all())
-            return (yield from tasks.saving(path, picks, sources, size, diameter, settings))
+            picks.update(saved.results.all())
+            how = (saved.sources, saved.pixel_size, saved.diameter, settings)
+            return (yield from tasks.saving(path, picks, *how))
 
         def report(written: list[Path]) -> None:
             n = sum(map(len, picks.values()))
             where = written[0] if len(written) == 1 else f"{len(written)} files in {written[0].parent}"
+            former = f" ({saved.former} at the former distances)" if saved.former else ""
             self._job_bar.say(
-                f"{_count(n, 'particle')} on {_count(len(picks), 'micrograph')} saved to {where}."
-                f"{' ' + GUESSED if guess else ''}"
+                f"{_count(n, 'particle')} on {_count(len(picks), 'micrograph')}{former} saved to {where}."
+                f"{' ' + GUESSED if saved.is_guess else ''}"
             )
-            self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, changes)
+            self._workspace.mark_saved(written[0] if len(written) == 1 else written[0].parent, saved.changes)
 
         self._job_bar.start("Saving", write, on_result=report)
 

@@ -15,8 +15,10 @@ from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.live import let_go
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.options import Options
+from napari_topaz.gui.results import Results
 from napari_topaz.gui.session import Session
-from napari_topaz.jobs.best_threshold import Found, by_scores, by_targets
+from napari_topaz.gui.targets import Question
+from napari_topaz.jobs.best_threshold import Found, by_scores, by_targets, evenly
 
 #: How long she may take from digit to digit, in ms.
 TYPING = 300
@@ -46,6 +48,7 @@ class Best(QObject):
             (self._workspace.model_changed, self._hurry),
             (self._workspace.current_changed, self._hurry),
             (self._workspace.options_changed, self._on_options),
+            (self._workspace.decisions.marks.changed, self._hurry),
             (self._targets.changed, self._hurry),
         ]
         for signal, slot in links:
@@ -74,19 +77,17 @@ class Best(QObject):
         workspace = self._workspace
         if workspace.current is None or workspace.current in workspace.suggested:
             return None  # suggestions have a threshold of their own
-        if len(self._targets) and self._targets.question(workspace) is not None:
+        if next(self._targets.comparable(workspace), None) is not None:
             return BY_TARGETS
-        model = workspace.model
-        return BY_SCORES if model is not None and model.calibrated and workspace.picked else None
+        if workspace.model is None or not workspace.model.calibrated:
+            return None
+        return None if workspace.picked.isdisjoint(workspace.decisions.names_in_use) else BY_SCORES
 
     def _task(self, beta: float) -> Callable[[], Found] | None:
         how, workspace = self._how(), self._workspace
         if how == BY_TARGETS and (question := self._targets.question(workspace)) is not None:
-            return lambda: by_targets((found := question.answer()).curve, found.micrographs, beta)
-        if how is None:
-            return None
-        scores = [workspace.peaks(name).scores for name in sorted(workspace.picked)]
-        return lambda: by_scores(scores, beta)
+            return partial(_at_targets, question, beta)
+        return None if how is None else partial(_by_scores, workspace.frozen_results(), beta)
 
     def _take(self, what: str, found: Found) -> None:
         pick = self._workspace.options.pick.model_copy(update={"threshold": found.threshold})
@@ -102,6 +103,16 @@ class Best(QObject):
 
     def _hurry(self, *_: object) -> None:
         self._look_soon.start()
+
+
+def _at_targets(question: Question, beta: float) -> Found:
+    found = question.answer()
+    return by_targets(found.curve, found.micrographs, beta)
+
+
+def _by_scores(results: Results, beta: float) -> Found:
+    """Look at micrographs in use; in a thread, as each is seen through its mask."""
+    return by_scores([results.picks.peaks(name).scores for name in evenly(results.picked())], beta)
 
 
 def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:

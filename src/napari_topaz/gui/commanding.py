@@ -16,6 +16,7 @@ from napari_topaz.gui.command_panel import CommandPanel
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.learning import Learning
+from napari_topaz.gui.live import let_go
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.tasks import MODEL_SUFFIX
@@ -53,6 +54,8 @@ class Commanding(QObject):
         self._command: Command | None = None
         #: Makes the line in a thread; of several changes only the latest counts.
         self.latest = Latest(self)
+        #: Writes what a line needs: not given up for a line that follows.
+        self.writing = Latest(self)
         self._soon = timer(self, self._make, QUIET)
         panel.wanted.connect(self._make)
         panel.copy.connect(self.copy)
@@ -70,18 +73,18 @@ class Commanding(QObject):
         for signal, slot in links:
             signal.connect(slot)
         job_bar.running_changed.connect(self._look_again)
-        parent.destroyed.connect(partial(_close_down, links, self.latest))
+        parent.destroyed.connect(partial(_close_down, links, self.latest, self.writing))
 
     def copy(self) -> None:
         """Write what the line needs, then put it on the clipboard."""
         command = self._command
         if command is None:
             return
-        self.latest.ask(
+        self.writing.ask(
             command.write_files,
             wanted=lambda: True,
             on_done=lambda files: self._copied(command, files),
-            on_failed=self._fail,
+            on_failed=lambda why: self._job_bar.say(why, error=True),
         )
 
     def _copied(self, command: Command, files: list[Path]) -> None:
@@ -119,7 +122,8 @@ class Commanding(QObject):
         parts = [f"Copy also writes {', '.join(kinds)} to {self._folder()}."] if kinds else []
         left = self._workspace.unpicked
         if self._panel.chosen == "pick" and left:
-            parts.append(f"It picks all micrographs; {left} are not picked here yet.")
+            are = "is" if left == 1 else "are"
+            parts.append(f"It picks all micrographs; {left} {are} not picked here yet.")
         self._panel.show_line(command.line, " ".join(parts))
 
     def _fail(self, why: str) -> None:
@@ -149,7 +153,9 @@ class Commanding(QObject):
         )
 
 
-def _close_down(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
+def _close_down(
+    links: list[tuple[Any, Callable[..., Any]]], latest: Latest, writing: Latest, *_: object
+) -> None:
     latest.close()
-    for signal, slot in links:
-        signal.disconnect(slot)
+    writing.close()
+    let_go(links)

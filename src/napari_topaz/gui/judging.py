@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,12 @@ from napari_topaz.gui import dialogs, tasks
 from napari_topaz.gui.export_dialog import ask_stack_settings
 from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.judging_panel import JudgingPanel
+from napari_topaz.gui.live import let_go
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.reading import Reading
+from napari_topaz.gui.results import Results
 from napari_topaz.gui.session import Session
+from napari_topaz.gui.targets import Question
 from napari_topaz.picks import Picks
 from napari_topaz.settings import StackSettings
 
@@ -34,17 +39,29 @@ class Judging(QObject):
         #: Compares in a thread; of several changes only the latest counts.
         self.latest = Latest(self)
         self._found: Evaluation | None = None
+        self._question: Question | None = None
         self._export = StackSettings()
         self._reading = Reading(self._workspace, job_bar, self)
         self._soon = timer(self, self._compare)
         self._reveal = timer(self, self._scroll_to_curve, 100)  # when it has got its place
         panel.load_targets.connect(self._ask_targets)
         panel.export.connect(self._ask_export)
+        workspace = self._workspace
+        links: list[tuple[Any, Callable[..., Any]]] = [
+            (workspace.options_changed, self.show),
+            (workspace.options_changed, self.refresh),
+            (workspace.picks_changed, self.refresh),
+            (workspace.decisions.marks.changed, self.refresh),
+            (self.targets.changed, self.refresh),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        parent.destroyed.connect(partial(_close, links, self.latest))
         self._soon.start()
 
     def refresh(self, *_: object) -> None:
         """Peaks, targets or the diameter changed: compare soon, many changes at once."""
-        if len(self.targets):
+        if len(self.targets) or self._question is not None:
             self._soon.start()
 
     def show(self, *_: object) -> None:
@@ -60,9 +77,9 @@ class Judging(QObject):
         """Read targets from a file of picks."""
         self._reading.read("Reading targets", path, self._take_targets)
 
-    def export(self, path: Path, settings: StackSettings) -> None:
-        """Cut the particles of all micrographs into stacks."""
-        results, sources = self._workspace.frozen_results(), self._workspace.sources
+    def export(self, path: Path, settings: StackSettings, results: Results | None = None) -> None:
+        """Cut the particles of all micrographs into stacks, as they are now or were a moment ago."""
+        results, sources = results or self._workspace.frozen_results(), self._workspace.sources
         size = self._workspace.options.preprocess.pixel_size
         self._export = settings
         self._job_bar.start(
@@ -80,10 +97,11 @@ class Judging(QObject):
         if self._export.box_size is None:
             edge = tasks.box_size(self._workspace.diameter())
             self._export = self._export.model_copy(update={"box_size": edge})
+        results = self._workspace.frozen_results()  # a live training does not wait for her answers
         settings = ask_stack_settings(self._dock, self._export)
         path = None if settings is None else dialogs.ask_stack(self._dock, self._workspace.saved_to)
         if settings is not None and path is not None:
-            self.export(path, settings)
+            self.export(path, settings, results)
 
     def _take_targets(self, targets: dict[str, Picks]) -> None:
         self.targets.set(targets)
@@ -95,13 +113,13 @@ class Judging(QObject):
             area.ensureWidgetVisible(self._panel)
 
     def _compare(self) -> None:
-        question = self.targets.question(self._workspace)
+        self._question = question = self.targets.question(self._workspace)
         if question is None:
             self._take(None)
             return
         self.latest.ask(
             question.answer,
-            wanted=lambda: True,
+            wanted=lambda: self._question is not None,  # else these are other micrographs
             on_done=self._take,
             on_failed=lambda message: self._job_bar.say(message, error=True),
         )
@@ -120,6 +138,11 @@ class Judging(QObject):
             f"{result.montage.name} beside it shows the best and the worst."
         )
         self._picture = picture_window(result.montage, self._dock)
+
+
+def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
+    latest.close()
+    let_go(links)
 
 
 def picture_window(path: Path, parent: QWidget) -> QLabel:

@@ -169,10 +169,6 @@ class ParticlePicker(QWidget):
             (workspace.labels_changed, self._on_counts),
             (workspace.picks_changed, self._on_counts),
             (workspace.options_changed, self._on_options),
-            (workspace.options_changed, self.judging.show),
-            (workspace.options_changed, self.judging.refresh),
-            (workspace.picks_changed, self.judging.refresh),
-            (self.judging.targets.changed, self.judging.refresh),
             (workspace.model_changed, self._on_shown),
             (self.keeper.began, self._on_began),
             (self.keeper.model_awaited, self.opening.load_model),
@@ -184,9 +180,7 @@ class ParticlePicker(QWidget):
         for signal, slot in links:
             signal.connect(slot)
         # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(
-            partial(_close_down, links, self.job_bar, self.judging, self.opening, self.keeper)
-        )
+        self.destroyed.connect(partial(_close_down, links, self.job_bar, self.opening, self.keeper))
 
     def _catch_up(self) -> None:
         """Show what is there already: an earlier dock's workspace, layers of the reader."""
@@ -331,14 +325,12 @@ class ParticlePicker(QWidget):
 def _close_down(
     links: list[tuple[Any, Callable[..., Any]]],
     job_bar: JobBar,
-    judging: Judging,
     opening: Opening,
     keeper: Keeper,
     *_: object,
 ) -> None:
     """Stop the job, save, and listen to nothing any more: the dock was destroyed."""
     job_bar.close_down()
-    judging.latest.close()
     opening.latest.close()
     for signal, slot in links:
         signal.disconnect(slot)

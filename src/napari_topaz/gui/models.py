@@ -51,7 +51,7 @@ class Models(QObject):
         panel.models.delete.connect(self._shelf.remove)
         links: list[tuple[Any, Any]] = [
             (self._shelf.changed, self._show),
-            (self._workspace.model_changed, self._show),
+            (self._workspace.model_changed, self._show_used),
         ]
         for signal, slot in links:
             signal.connect(slot)
@@ -135,6 +135,9 @@ class Models(QObject):
 
     def _show(self) -> None:
         self._panel.models.show_models(self._shelf.models, self._workspace.model)
+
+    def _show_used(self) -> None:
+        self._panel.models.show_used(self._workspace.model)
 
 
 def _going_back(

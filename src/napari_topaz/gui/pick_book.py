@@ -9,6 +9,7 @@ import numpy as np
 from napari_topaz.jobs.nearness import near_to
 from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
+from napari_topaz.settings import PickSettings
 
 #: Peaks kept of one micrograph, the best ones.
 MOST_CANDIDATES = 10_000
@@ -33,8 +34,8 @@ class PickBook:
         self._counts: dict[str, tuple[float, int]] = {}
         self._stale: set[str | None] = set()
         self._masks: dict[str, Mask] = {}
-        #: Micrographs whose peaks count, but were taken at other distances than now.
-        self.former: set[str] = set()
+        #: Micrographs whose peaks count, but were taken at other distances than now, and those.
+        self.former: dict[str, PickSettings] = {}
         #: Micrographs whose candidates a reference picker suggested, and the threshold that it proposes.
         self.suggested: dict[str | None, float] = {}
         #: Counts how often picks were forgotten: what was begun before must not count after.
@@ -67,10 +68,11 @@ class PickBook:
             self._look_again(name)
         return forgotten
 
-    def outdate(self) -> None:
-        """Let all peaks that count be of the former distances, until others come for them."""
+    def outdate(self, old: PickSettings, new: PickSettings) -> None:
+        """Let all peaks that count be of the former distances, until others come or she takes those again."""
         self.forgotten += 1
-        self.former |= self.picked
+        former = dict.fromkeys(self.picked, old) | self.former
+        self.former = {name: how for name, how in former.items() if how != new}
 
     def put(self, name: str, picks: Picks, *, stale: bool = False, suggested: float | None = None) -> None:
         """Take all peaks of one micrograph.
@@ -80,7 +82,7 @@ class PickBook:
         """
         self._candidates[name] = picks.by_score()[:MOST_CANDIDATES]
         self.suggested.pop(name, None)
-        self.former.discard(name)
+        self.former.pop(name, None)
         if suggested is not None:
             self.suggested[name] = suggested
         (self._stale.add if stale or suggested is not None else self._stale.discard)(name)

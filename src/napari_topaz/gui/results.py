@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from napari_topaz.gui.label_book import NO_LABELS
+from napari_topaz.gui.micrograph_list import Source
 from napari_topaz.gui.pick_book import PickBook
 from napari_topaz.jobs.nearness import scores_at
 from napari_topaz.picks import Kind, Picks
@@ -65,13 +66,45 @@ class Results:
 
     def counts(self) -> dict[str, int]:
         """Particles of each micrograph in use that is picked, in their order."""
-        picked = [name for name in self.names if self.picks.is_picked(name)]
-        return {name: self._count(name) for name in picked}
+        return {name: self._count(name) for name in self.picked()}
+
+    def picked(self) -> list[str]:
+        """Names of the micrographs in use that are picked, in their order."""
+        return [name for name in self.names if self.picks.is_picked(name)]
 
     def _count(self, name: str) -> int:
         labels = self.labels_of(name)
         labelled = int((labels.kinds == Kind.PARTICLE).sum()) if len(labels) else 0
         return labelled + self.picks.count(name, self.threshold_of(name))
+
+
+@dataclass(frozen=True, eq=False)
+class ToSave:
+    """What there was to be saved at one moment.
+
+    Attributes
+    ----------
+    results : Results
+    sources : sequence of MicrographFile or Micrograph
+    pixel_size : float or None
+        Å/px.
+    diameter : float or None
+        In pixels, for boxes.
+    changes : int
+        After so many changes.
+    is_guess : bool
+        Whether the picks are a guess.
+    former : int
+        So many micrographs keep the distances of former options.
+    """
+
+    results: Results
+    sources: Sequence[Source]
+    pixel_size: float | None
+    diameter: float | None
+    changes: int
+    is_guess: bool
+    former: int
 
 
 def _labels_of(labels: Mapping[str, Picks], name: str) -> Picks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class SaveDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Save picks")
-        self._names = names
+        self._names, self._start = names, path
         self.format = QComboBox()
         self.format.setObjectName("format")
         self.format.setToolTip(f"<p>{SavingSettings.model_fields['format'].description}</p>")
@@ -102,7 +103,10 @@ class SaveDialog(QDialog):
 
     def where(self) -> Where:
         """Return where that goes."""
-        return where_to(Path(self.path.text().strip()).expanduser(), self.value(), len(self._names))
+        return where_to(self._typed(), self.value(), len(self._names))
+
+    def _typed(self) -> Path:
+        return Path(self.path.text().strip()).expanduser()
 
     def accept(self) -> None:
         """Ask before anything is replaced; stay open where she does not want that."""
@@ -118,14 +122,16 @@ class SaveDialog(QDialog):
         self._check()
 
     def _rename(self, *_: object) -> None:
-        if (text := self.path.text().strip()) and self._settings() is not None:
+        if self._usable() is not None:
+            text = self.path.text().strip()
             self.path.setText(str(renamed(Path(text), self.value(), len(self._names))))
         self._check()
 
     def _browse(self) -> None:
         if self._settings() is None:
             return  # the reason is in view
-        where = self.where()
+        how = (self.value(), len(self._names))
+        where = self._usable() or where_to(renamed(self._start, *how), *how)
         if where.folder:
             path = dialogs.ask_picks_folder(self, where.path)
         else:
@@ -162,17 +168,38 @@ class SaveDialog(QDialog):
         except ValidationError:
             return None
 
+    def _usable(self) -> Where | None:
+        """Where it goes; None where name or settings are not such that it could go anywhere."""
+        if self._settings() is None or not Path(self.path.text().strip()).name:
+            return None
+        try:
+            where = self.where()
+            for path in (self._typed(), where.path):
+                path.is_dir()  # raises where the system refuses the name
+        except (OSError, RuntimeError):  # too long, in another's folder, in nobody's home
+            return None
+        return where
+
     def _reason(self) -> str:
         """Why it cannot be saved so; empty where it can."""
-        text = self.path.text().strip()
-        if not text or not Path(text).name:
+        if not Path(self.path.text().strip()).name:
             return "Type a name."
         settings = self._settings()
         if settings is None:
             return "cryoSPARC's exposures are a file that ends in .cs."
+        try:
+            return self._why_not(settings)
+        except (OSError, RuntimeError) as error:
+            return f"{getattr(error, 'strerror', None) or error}: choose another name."
+
+    def _why_not(self, settings: SavingSettings) -> str:
+        """The same for names; raises where the system does not even look at one."""
         if settings.format == "cs" and settings.exposures and not Path(settings.exposures).is_file():
             return f"There is no file {settings.exposures}; choose cryoSPARC's exposures, or leave it empty."
         where = self.where()
+        self._typed().is_dir()
+        if where.folder and where.path.is_dir() and not os.access(where.path, os.R_OK | os.W_OK | os.X_OK):
+            return f"You may not write to {where.path}; choose another folder."
         if not where.folder and where.path.is_dir():
             return f"{where.path} is a folder; type another name, or tick One file each."
         if where.folder and where.path.is_file():

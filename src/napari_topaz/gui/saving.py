@@ -56,13 +56,14 @@ class Saving(QObject):
 
     def ask(self) -> None:
         """Ask how and where, then save."""
-        names = self._workspace.frozen_results().with_something()
+        what = self._actions.to_save()  # now: a live training does not wait for her answer
+        names = what.results.with_something()
         start = renamed(self.folder() / "picks", self.settings, len(names))
         answer = save_dialog.ask_save_picks(self._dock, self.settings, start, names)
         if answer is not None:
             path, self.settings = answer
             self._target = path
-            self._actions.save(path, self.settings)
+            self._actions.save(path, self.settings, what)
 
     @property
     def target(self) -> Path:

@@ -57,7 +57,7 @@ class Session:
         self.scores = KeptScores()
         #: Saves the workspace by itself.
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
-        self.keeper.began.connect(self.scores.clear)  # others may have the same names
+        self.keeper.began.connect(self._forget_scores)
         self.shelf = Shelf()
         self.model_files = ModelFiles(self.shelf, self.keeper)
         self.masks = MaskBook(self.workspace)
@@ -84,6 +84,10 @@ class Session:
         self.keeper.saver.quiet = preferences.autosave
         self.layers.colour(preferences.palette)
         self._set_keys(preferences.keys)
+
+    def _forget_scores(self) -> None:
+        """Other micrographs may have the same names; what still scores those before keeps them elsewhere."""
+        self.scores = KeptScores()
 
     def _set_keys(self, chosen: Mapping[str, str]) -> None:
         viewer = self._viewer()

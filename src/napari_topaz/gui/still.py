@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -11,16 +11,24 @@ if TYPE_CHECKING:
     from napari_topaz.gui.lock import Lock
 
 
+class _Watch:
+    """One layer; the lock, which lives longer, knows it weakly."""
+
+    def __init__(self, layer: Layer, lock: Lock) -> None:
+        self._layer, self._lock = layer, lock
+        lock.changed.connect(self.look)
+
+    def look(self) -> None:
+        """Make it editable or not."""
+        if self._layer.editable != (self._lock.reason is None):
+            self._layer.editable = self._lock.reason is None
+
+
 def watch(layer: Layer, lock: Lock) -> None:
     """Let a layer be edited only where the lock is open; napari makes it editable with any new data."""
-
-    def look(_: Any = None) -> None:
-        if layer.editable != (lock.reason is None):
-            layer.editable = lock.reason is None
-
-    layer.events.editable.connect(look)
-    lock.changed.connect(look)
-    look()
+    watching = _Watch(layer, lock)
+    layer.events.editable.connect(lambda _: watching.look())
+    watching.look()
 
 
 class Still:

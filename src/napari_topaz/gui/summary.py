@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.events import Event, MicrographDone
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.job_bar import JobBar, Latest
+from napari_topaz.gui.live import let_go
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.results import Results
 from napari_topaz.gui.session import Session
@@ -55,7 +56,7 @@ class Summarising(QObject):
         for signal, slot in links:
             signal.connect(slot)
         job_bar.running_changed.connect(self._look_again)
-        parent.destroyed.connect(partial(_close_down, links, self.latest))
+        parent.destroyed.connect(partial(_close, links, self.latest))
         self._look_again()
 
     def _look_again(self, *_: object) -> None:
@@ -110,17 +111,16 @@ class Summarising(QObject):
 
 def summary_of(results: Results, failed: Sequence[str] = ()) -> Summary:
     """Count the particles of all micrographs that are picked; takes a while for thousands."""
-    counts = results.counts()
+    counts, names = results.counts(), frozenset(results.names)
     at = [index for index, name in enumerate(results.names) if name in counts]
     return Summary(
         list(counts),
         np.array(at, np.int64),
         Counts.of(list(counts.values())),
-        [name for name in failed if name not in counts],
+        [name for name in failed if name not in counts and name in names],
     )
 
 
-def _close_down(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
+def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
     latest.close()
-    for signal, slot in links:
-        signal.disconnect(slot)
+    let_go(links)

@@ -59,14 +59,17 @@ class Summary:
 
     @property
     def text(self) -> str:
-        """The numbers, as rich text with a link for each micrograph that is named."""
-        counts, n = self.counts, len(self.names)
-        where = "1 micrograph" if n == 1 else f"{n} micrographs"
-        parts = [f"{counts.total} particles on {where}", f"median {counts.median:g}"]
+        """The numbers, as rich text with a link for each micrograph that is named; empty without any."""
+        counts, n, parts = self.counts, len(self.names), []
+        if n:
+            where = "1 micrograph" if n == 1 else f"{n} micrographs"
+            parts = [f"{counts.total} particles on {where}", f"median {counts.median:g}"]
         if counts.without:
             parts.append(f"{counts.without} without any")
         if self.failed:
             parts.append(f"{len(self.failed)} failed ({_some([_link(name) for name in self.failed])})")
+        if not parts:
+            return ""
         text = f"{', '.join(parts)}."
         links = [_link(self.names[i], int(counts.counts[i])) for i in counts.outliers[: MOST_NAMES + 1]]
         more = len(counts.outliers) - len(links)
@@ -196,8 +199,8 @@ class SummaryPanel(QWidget):
         self.fold.button.setText(summary.title)
         self.plot.show_summary(summary)
         coloured = summary.text.replace("<a ", f'<a style="color: {self._link};" ')
-        self.numbers.setText(coloured if summary.names else "")
-        self.numbers.setVisible(bool(summary.names))
+        self.numbers.setText(coloured)
+        self.numbers.setVisible(bool(coloured))
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""

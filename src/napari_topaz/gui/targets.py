@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,12 +38,19 @@ class Targets:
         self._of = {name: one for name, one in real.items() if len(one)}
         self.changed.emit()
 
+    def comparable(self, workspace: Workspace) -> Iterator[tuple[str, float]]:
+        """Micrographs in use with targets and peaks, each with the particle's diameter in its pixels."""
+        for name in self._of:
+            counts = workspace.is_picked(name) and not workspace.decisions.is_excluded(name)
+            if counts and (diameter := workspace.diameter(name)) is not None:
+                yield name, diameter
+
     def question(self, workspace: Workspace) -> Question | None:
-        """What can be compared now: micrographs with targets and peaks; None where there are none."""
-        pairs = {}
-        for name in filter(workspace.is_picked, set(workspace.names) & set(self._of)):
-            if (diameter := workspace.diameter(name)) is not None:
-                pairs[name] = (workspace.peaks(name), self._of[name], 2 / diameter)
+        """What can be compared now; None where nothing can."""
+        pairs = {
+            name: (workspace.peaks(name), self._of[name], 2 / diameter)
+            for name, diameter in self.comparable(workspace)
+        }
         return Question(pairs) if pairs else None
 
 

@@ -169,7 +169,7 @@ class Workspace:
         if old.finds_other_scores(new, as_model_states=stated):
             self._picks_are_new(self._picks.forget())
         elif old.takes_other_peaks(new):
-            self._picks.outdate()  # nothing that she waited for goes
+            self._picks.outdate(old.but_thresholds().pick, new.but_thresholds().pick)
         self.options_changed.emit(old, new)
 
     @property
@@ -309,7 +309,7 @@ class Workspace:
     @property
     def unpicked(self) -> int:
         """How many of the micrographs in use are not picked with the current model and options."""
-        return len(self.decisions.names_in_use - (self.picked - self._picks.former))
+        return len(self.decisions.names_in_use - (self.picked - self.former))
 
     def is_picked(self, name: str) -> bool:
         """Whether the current model has seen this micrograph."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from napari_topaz.numerics.presence import best_threshold
 if TYPE_CHECKING:
     from napari_topaz.numerics.curves import Curve
 
+T = TypeVar("T")
 #: Micrographs whose picks are looked at: of more, evenly spaced ones.
 MOST_MICROGRAPHS = 500
 
@@ -40,6 +41,11 @@ class Found:
     precision: float
     micrographs: int
     measured: bool
+
+
+def evenly(micrographs: Sequence[T]) -> Sequence[T]:
+    """Return :data:`MOST_MICROGRAPHS` of them at most, evenly spaced."""
+    return micrographs[:: max(1, -(-len(micrographs) // MOST_MICROGRAPHS))]
 
 
 def by_targets(curve: Curve, micrographs: int, beta: float) -> Found:
@@ -85,8 +91,7 @@ def by_scores(scores: Sequence[NDArray[Any]], beta: float) -> Found:
     JobError
         Where there are no picks.
     """
-    step = max(1, -(-len(scores) // MOST_MICROGRAPHS))
-    looked_at = scores[::step]
+    looked_at = evenly(scores)
     logits = np.concatenate([np.empty(0), *looked_at])
     if not len(logits):
         raise JobError("There are no picks to choose a threshold for.")
