@@ -11,11 +11,12 @@ import pytest
 import starfile
 
 from napari_topaz.cli.relion import main_pick, main_train, our_tokens
-from napari_topaz.files import read_picks
+from napari_topaz.files import read_picks, write_picks
 from napari_topaz.files.masks import write_mask
 from napari_topaz.files.relion import ABORT_NOW, ABORTED, FAILURE, SUCCESS
 from napari_topaz.jobs.relion import Abortable
 from napari_topaz.masks import Mask
+from napari_topaz.micrograph import MicrographFile
 from relion_project import COORDS, MICS, make_project
 from worlds import DIAMETER, PIXEL_SIZE, SHAPE, drawn
 
@@ -81,7 +82,7 @@ def test_train_pick_and_continue(project: Path, capsys: pytest.CaptureFixture[st
 
     (job / "Movies/mic_1_autopick.star").unlink()  # RELION's "continue"
     assert pick() == 0
-    assert "1 micrographs (2 were done before)" in capsys.readouterr().out
+    assert "1 micrograph (2 were done before)" in capsys.readouterr().out
     again = read_picks(job / "autopick.star")
     assert list(again) == list(before)
     np.testing.assert_array_equal(again["mic_1"].yx, before["mic_1"].yx)
@@ -94,6 +95,21 @@ def test_train_pick_and_continue(project: Path, capsys: pytest.CaptureFixture[st
     assert pick(job="External/job008") == 0  # a broken micrograph is left out, and said
     assert "Warning: mic_2 is left out" in capsys.readouterr().err
     assert list(read_picks("External/job008/autopick.star")) == ["mic_0", "mic_1"]
+
+
+@pytest.mark.slow
+def test_particles_that_were_selected_are_labels(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two of the micrographs, as a Select job has them."""
+    found = read_picks(project / COORDS)
+    where = {name: MicrographFile(Path(f"MotionCorr/job002/Movies/{name}.mrc")) for name in found}
+    (project / "Select/job005").mkdir(parents=True)
+    write_picks("Select/job005/particles.star", {n: found[n] for n in ("mic_0", "mic_2")}, files=where)
+    fixed = ["--o", JOB, "--in_mics", MICS, "--epochs", "1", "--steps", "4", "--diameter", str(DIAMETER)]
+    assert main_train([*fixed, "--in_parts", "Select/job005/particles.star"]) == 0, capsys.readouterr().err
+    from napari_topaz.jobs.pick import load_model
+
+    card = load_model(project / JOB / "model.safetensors").card
+    assert (card.labels, card.micrographs) == (20, 2)
 
 
 @pytest.mark.slow
@@ -132,7 +148,10 @@ def test_abort(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert marks(project / JOB) == {ABORTED}
     assert not (project / JOB / "RELION_OUTPUT_NODES.star").exists()
     assert not (project / JOB / "model.safetensors").exists()
-    assert "stopped before its first step" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert "stopped before its first step" in error
+    assert "unexpected" not in error
 
 
 def test_abort_token(tmp_path: Path) -> None:
@@ -157,6 +176,8 @@ def failed(code: int, expected: int, reason: str, capsys: pytest.CaptureFixture[
 @pytest.mark.usefixtures("project")
 def test_failures_leave_their_mark(capsys: pytest.CaptureFixture[str]) -> None:
     failed(train("--nonsense", "1"), 2, "Unknown option", capsys)
+    failed(train("--in_parts", "particles.star"), 2, "Give either --in_coords", capsys)
+    failed(main_train(["--o", JOB, "--in_mics", MICS, "--diameter", "9"]), 2, "or --in_parts", capsys)
     failed(train("--masks", "nowhere"), 1, "nowhere does not exist", capsys)
     failed(train(epochs=0), 2, "--epochs should be greater than or equal to 1", capsys)
     failed(train(coords="nowhere.star"), 1, "nowhere.star does not exist; check the path.", capsys)

@@ -98,6 +98,7 @@ def test_the_programs_for_relion_are_there_with_all_their_options() -> None:
     for option in (
         "--in_mics",
         "--in_coords",
+        "--in_parts",
         "--o",
         "--j",
         "--masks",

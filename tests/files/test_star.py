@@ -241,7 +241,7 @@ LOOP = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
     [
         ("", "no data block"),
         ("some words\n", "no data block"),
-        ("data_x\n\n_rlnA 1\n", "its columns: none"),
+        ("data_x\n\n_rlnA 1\n", "its columns: rlnA"),
         ("data_\n\nloop_\n_rlnMicrographName #1\na.mrc\n", "its columns: rlnMicrographName"),
         ("data_\n", "not a well-formed STAR file"),
         (LOOP + "1 2 3\n", "not a well-formed STAR file"),
@@ -267,6 +267,28 @@ def test_broken_files(tmp_path: Path, text: str, message: str) -> None:
 def test_an_empty_loop_has_no_picks(tmp_path: Path) -> None:
     assert read_text(tmp_path, LOOP) == {}
     assert read_text(tmp_path, LOOP + "\n\n") == {}
+    # RELION writes no names of columns, either, where a table has no rows.
+    assert read_text(tmp_path, "\n# version 50001\n\ndata_\n\nloop_ \n \n") == {}
+    with pytest.raises(FileError, match="its columns: rlnA"):
+        read_text(tmp_path, "data_\n\nloop_\n_rlnA #1\n1\n")
+
+
+def test_a_micrograph_without_picks_does_not_spoil_the_list_of_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a_manualpick.star").write_text("\n# version 50001\n\ndata_\n\nloop_ \n \n")
+    Path("b_manualpick.star").write_text(LOOP + "1 2\n")
+    head = "data_coordinate_files\n\nloop_\n_rlnMicrographName #1\n_rlnMicrographCoordinates #2\n"
+    Path("manualpick.star").write_text(head + "M/a.mrc a_manualpick.star\nM/b.mrc b_manualpick.star\n")
+    assert list(read_picks("manualpick.star")) == ["b"]
+
+
+def test_one_particle_without_a_loop(tmp_path: Path) -> None:
+    found = read_text(
+        tmp_path, "data_particles\n_rlnMicrographName M/a.mrc\n_rlnCoordinateX 1e1\n_rlnCoordinateY 2\n"
+    )
+    assert found["a"].yx.tolist() == [[2, 10]]
 
 
 def test_same_name_in_two_folders(tmp_path: Path) -> None:

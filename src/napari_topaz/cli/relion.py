@@ -42,6 +42,7 @@ from napari_topaz.cli.options import (
     of_preset,
 )
 from napari_topaz.cli.screen import Screen
+from napari_topaz.events import JobError
 
 if TYPE_CHECKING:
     from napari_topaz.files.relion import RelionMicrographs
@@ -53,24 +54,33 @@ ALIASES = {"particle-diameter": "diameter", "angpix": "pixel-size"}
 _CHECKBOX = {"yes", "no", "true", "false"}
 
 InMics = Annotated[Path, Parameter(name="--in_mics", help="RELION: STAR file of the micrographs.")]
+InCoords = Annotated[
+    Path | None,
+    Parameter(
+        name="--in_coords", help="RELION: coordinates of a picking job (manualpick.star, autopick.star)."
+    ),
+]
+InParts = Annotated[
+    Path | None,
+    Parameter(
+        name="--in_parts",
+        help="RELION: particles that were selected, in place of coordinates (particles.star).",
+    ),
+]
 JobOutput = Annotated[Path, Parameter(name="--o", help="RELION: folder of the job.")]
 Threads = Annotated[int, Parameter(name="--j", help="RELION: number of threads.")]
 Control = Annotated[Path | None, Parameter(name="--pipeline_control", show=False)]
 
 
-class _AbortedError(Exception):
+class _AbortedError(JobError):
     """The job was stopped on request; what was done so far is kept."""
 
 
 def train(
     *,
     in_mics: InMics,
-    in_coords: Annotated[
-        Path,
-        Parameter(
-            name="--in_coords", help="RELION: coordinates of a picking job (manualpick.star, autopick.star)."
-        ),
-    ],
+    in_coords: InCoords = None,
+    in_parts: InParts = None,
     o: JobOutput,
     j: Threads = 1,
     pretrained: Annotated[Path | None, Parameter(help="Model to go on from.")] = None,
@@ -82,9 +92,10 @@ def train(
     running: Running = RUN,
     pipeline_control: Control = None,
 ) -> None:
-    """Train a model on the coordinates of a picking job; writes model.safetensors into the job's folder.
+    """Train a model on the coordinates of a picking job, or on particles that were selected from them.
 
-    RELION's "continue" goes on after the last epoch of a training that was killed.
+    Writes model.safetensors into the job's folder. RELION's "continue" goes on after the last epoch of a
+    training that was aborted or killed.
     """
     from napari_topaz.cli.learning import labels_of
     from napari_topaz.files.relion import MODEL, read_coordinates, read_micrograph_star, write_nodes
@@ -96,6 +107,7 @@ def train(
     start = load_model(pretrained, device="cpu") if pretrained else None
     if preprocess.diameter is None and not (start and start.knows_preprocessing):
         raise CallError("--diameter is missing: the particle's diameter in Å.")
+    known = _only_one(in_coords, in_parts)
     screen, stop = _begin(o, j)
     target = o / "model.safetensors"
     kept = PartialModel(partial_file(target), resume=True)
@@ -103,8 +115,8 @@ def train(
     size = _pixel_size(micrographs, preprocess.pixel_size)
     preprocess = preprocess.model_copy(update={"pixel_size": size})
     with _progress():
-        found = read_coordinates(in_coords, micrographs.files)
-        labels = labels_of(micrographs.files, in_coords, screen, found)
+        found = read_coordinates(known, micrographs.files)
+        labels = labels_of(micrographs.files, known, screen, found)
         files = [f for f in micrographs.files if f.name in labels]
         learn = partial(train_on_files, files, labels, preprocess, settings, network, partial=kept)
         hidden = masks_of(masks, files)
@@ -163,7 +175,8 @@ def pick(
         screen.drive(results.finish(complete=not screen.failed and not stop.is_set()))
     count = sum(len(one) for one in found.values())
     before = f" ({len(results.done)} were done before)" if results.done else ""
-    _end(stop, f"Wrote {o}: {count} picks in {len(found)} micrographs{before}, {screen.seconds:.0f} s.")
+    where = "1 micrograph" if len(found) == 1 else f"{len(found)} micrographs"
+    _end(stop, f"Wrote {o}: {count} picks in {where}{before}, {screen.seconds:.0f} s.")
     for name, reason in screen.failed.items():
         tell(f"Warning: {name} is left out: {reason}")
     _hand_on(o, in_mics)
@@ -264,6 +277,13 @@ def _folder_in(words: Sequence[str]) -> Path | None:
     return None
 
 
+def _only_one(coordinates: Path | None, particles: Path | None) -> Path:
+    known = coordinates or particles
+    if known is None or (coordinates and particles):
+        raise CallError("Give either --in_coords, coordinates of a picking job, or --in_parts, particles.")
+    return known
+
+
 def _begin(folder: Path, threads: int) -> tuple[Screen, Abortable]:
     from napari_topaz.files.relion import clear_marks
     from napari_topaz.jobs.relion import Abortable, use_threads
@@ -286,8 +306,6 @@ def _pixel_size(micrographs: RelionMicrographs, given: float | None) -> float | 
 
 def _drive(screen: Screen, job: Any, stop: Abortable) -> Any:
     """Run a job; what it says when it was stopped before there was anything to keep is no failure."""
-    from napari_topaz.events import JobError
-
     try:
         return screen.drive(job)
     except JobError as error:

@@ -36,6 +36,8 @@ NO_SCORE = "-999"
 _LIST = ("rlnMicrographName", "rlnMicrographCoordinates")
 #: What such lists are called in a folder of RELION; the first one is written.
 LISTS = ("autopick.star", "manualpick.star")
+#: A table without columns, and how long (bytes) one can be.
+_NO_COLUMNS, _SHORT = re.compile(r"(\s|#.*\n)*data_\S*\s+loop_\s*"), 1000
 _WRITTEN_BY = "# Written by napari-topaz"
 #: RELION 3.1's file of a picking job: the name of its micrographs' STAR file, and in its own how theirs end.
 SUFFIX_FILE = re.compile(r"coords_suffix_(.+)\.star")
@@ -46,7 +48,7 @@ def read_star(path: Path) -> dict[str, Picks]:
 
     Without ``rlnMicrographName`` they belong to the micrograph the file is named after
     (``a_01_autopick.star``). A list of coordinate files (RELION 4 and 5) is followed. Scores are
-    ``rlnAutopickFigureOfMerit``; RELION's −999 is none.
+    ``rlnAutopickFigureOfMerit``; RELION's −999 is none. A loop without columns has no picks.
 
     Raises
     ------
@@ -58,8 +60,10 @@ def read_star(path: Path) -> dict[str, Picks]:
             f"{path} only says how the files of picks are called; give those, such as "
             f"{path.parent}/Movies/*_{suffix[1]}.star."
         )
+    if _is_empty(path):
+        return {}
     blocks = read_blocks(path)
-    tables = [block for block in blocks.values() if isinstance(block, pd.DataFrame)]
+    tables = [block if isinstance(block, pd.DataFrame) else _one_row(block) for block in blocks.values()]
     for table in tables:
         if set(_LIST) <= set(table.columns):
             return _follow(table, path)
@@ -171,6 +175,20 @@ def read_blocks(path: Path) -> dict[str, Any]:
     if not blocks:
         raise FileError(f"{path} has no data block, so it is not a STAR file; give one of particles.")
     return blocks
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether all that a file has is a loop without columns, as RELION writes a table without rows."""
+    try:
+        text = path.read_text("utf-8") if path.is_file() and path.stat().st_size < _SHORT else ""
+    except (OSError, UnicodeDecodeError):  # read_blocks says it in a sentence
+        return False
+    return _NO_COLUMNS.fullmatch(text) is not None
+
+
+def _one_row(block: Mapping[str, Any]) -> pd.DataFrame:
+    """A block without a loop as the table of one row that it is."""
+    return pd.DataFrame({key: [str(value)] for key, value in block.items()})
 
 
 def _first_line(error: Exception) -> str:
