@@ -6,6 +6,7 @@ many: 20 000 micrographs of 256 × 256 pixels (links to four simulated ones, not
 `napari-topaz pick` into one table. table, folder: 2000 of them, killed (signal 9) in the middle and resumed,
 into one table and into a file each. formats: 10⁶ picks through every writer and reader. list: the window with
 20 000 micrographs. gallery: gallery and plots with 10⁶ picks. soak: a scripted session of so many minutes.
+models: fifty pretended trainings of twelve epochs, each with the general model's network.
 CPU seconds are those of the process; seconds of the clock are with whatever else ran. Memory is VmHWM.
 --quick: small numbers, to see that all of it works.
 """
@@ -43,6 +44,7 @@ class Sizes:
     picks: int = 1_000_000
     listed: int = 20_000
     minutes: float = 15
+    trainings: int = 50
 
 
 def formats(folder: Path, sizes: Sizes) -> list[list[object]]:
@@ -93,6 +95,13 @@ def soak(folder: Path, sizes: Sizes) -> list[list[object]]:
     return in_window("soak", load_pick.world(folder, 8)[0], "--minutes", str(sizes.minutes))
 
 
+def models(folder: Path, sizes: Sizes) -> list[list[object]]:
+    """Kept models."""
+    words = [sys.executable, str(HERE / "load_models.py"), str(sizes.trainings)]
+    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(line) for line in said.splitlines()]
+
+
 Part = tuple[str, Sequence[str], Callable[[Path, Sizes], list[list[object]]]]
 PARTS: dict[str, Part] = {
     "many": ("Many micrographs through pick", RUN, lambda f, s: load_pick.many(f, s.many)),
@@ -114,6 +123,7 @@ PARTS: dict[str, Part] = {
     "list": ("The list of micrographs", PAUSES, listed),
     "gallery": ("Gallery and plots", PAUSES, gallery),
     "soak": ("A long session", ("", "begin", "middle", "end"), soak),
+    "models": ("Kept models", ("", "memory, MB", "temporary files, MB"), models),
 }
 
 
@@ -144,7 +154,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
-    sizes = Sizes(60, 40, 5000, 60, 0.5) if given.quick else Sizes(minutes=given.minutes)
+    sizes = Sizes(60, 40, 5000, 60, 0.5, 5) if given.quick else Sizes(minutes=given.minutes)
     os.nice(5)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "load.md" if given.quick else given.output

@@ -51,6 +51,7 @@ class Models(QObject):
         panel.models.delete.connect(self._shelf.remove)
         links: list[tuple[Any, Any]] = [
             (self._shelf.changed, self._show),
+            (session.model_files.failed, self._say_failed),
             (self._workspace.model_changed, self._show_used),
         ]
         for signal, slot in links:
@@ -65,9 +66,10 @@ class Models(QObject):
         elif epoch is not None:
             number, cache = epoch.epoch, self._session.prepared
             path, source = self._session.model_files.path(epoch), self._any_source()
+            snapshot, settled = epoch.model, epoch.settled  # now: it may leave the memory
             self._job_bar.start(
                 f"Going back to epoch {number}",
-                lambda stop: _going_back(epoch, path, source, cache),
+                lambda stop: _going_back(snapshot or path, number, settled, source, cache),
                 on_result=lambda model: self._take(model, f"{kept.name}, epoch {number},"),
             )
         elif kept.model is not None:
@@ -101,6 +103,9 @@ class Models(QObject):
         self._panel.show_history(model.card.history, model.card.best_epoch)
         self._job_bar.say(f"{what} is in use.")
 
+    def _say_failed(self, sentence: str) -> None:
+        self._job_bar.say(sentence, error=True)
+
     def _begin(self) -> None:
         self._epochs = {}
 
@@ -128,7 +133,7 @@ class Models(QObject):
             self._shelf.renew(self._of_live, model, self._rests)
         else:
             self._of_live = self._shelf.put(model, "Live", self._rests)
-        self._rests = {epoch.epoch: epoch for epoch in self._of_live.epochs if epoch.model is not None}
+        self._rests = {epoch.epoch: epoch for epoch in self._of_live.epochs if epoch.is_there}
 
     def _forget_live(self) -> None:
         self._of_live, self._rests = None, {}
@@ -141,10 +146,13 @@ class Models(QObject):
 
 
 def _going_back(
-    epoch: KeptEpoch, path: Path | None, source: Source | None, cache: PreparedCache
+    snapshot: PickerModel | Path | None,
+    epoch: int,
+    settled: bool,
+    source: Source | None,
+    cache: PreparedCache,
 ) -> Job[PickerModel]:
-    """Make an epoch a model that picks; its snapshot is in memory or in a file."""
-    snapshot = epoch.model
-    if snapshot is None:
-        snapshot = yield from tasks.loading_model(path or Path())
-    return snapshot if epoch.settled else (yield from tasks.going_back(snapshot, epoch.epoch, source, cache))
+    """Make the snapshot of an epoch a model that picks; it is in memory or in a file."""
+    if snapshot is None or isinstance(snapshot, Path):
+        snapshot = yield from tasks.loading_model(snapshot or Path())
+    return snapshot if settled else (yield from tasks.going_back(snapshot, epoch, source, cache))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
 if TYPE_CHECKING:
+    from napari_topaz.gui.models_spill import Spilled
     from napari_topaz.model.picker import PickerModel
 
 #: Epochs of a model that can be gone back to, as long as the window is open; of more, every other one goes.
@@ -21,7 +22,7 @@ MOST_FILES = 12
 _FILE = re.compile(r"kept_[0-9a-f]{8}(_epoch_\d+)?\.safetensors")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class KeptEpoch:
     """A snapshot of a training.
 
@@ -33,6 +34,8 @@ class KeptEpoch:
         Average precision on held-out labels.
     model : PickerModel or None
         None where it is in a file only, or where only the figures are left.
+    spilled : Spilled or None
+        Where it is as long as the window is open, instead of in memory.
     settled : bool
         Whether its threshold is the one for picking; while it learns it is one of single scores.
     file : str or None
@@ -46,11 +49,12 @@ class KeptEpoch:
     model: PickerModel | None = None
     settled: bool = False
     file: str | None = None
+    spilled: Spilled | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether it can be gone back to."""
-        return self.model is not None or self.file is not None
+        return not (self.model is None and self.file is None and self.spilled is None)
 
 
 @dataclass(eq=False)
@@ -71,6 +75,8 @@ class KeptModel:
         None where it is in a file only.
     file : str
         Name in the folder of the session's models, whether it is written already or not.
+    spilled : Spilled or None
+        Where it is as long as the window is open, instead of in memory.
     """
 
     name: str
@@ -80,6 +86,7 @@ class KeptModel:
     epochs: list[KeptEpoch] = field(default_factory=list)
     model: PickerModel | None = None
     file: str = field(default_factory=lambda: f"kept_{secrets.token_hex(4)}.safetensors")
+    spilled: Spilled | None = None
 
     @property
     def epoch_files(self) -> list[str]:
@@ -134,7 +141,7 @@ class Shelf:
         fresh = Shelf().put(model, epochs=epochs)
         before = [kept.file, *kept.epoch_files]
         kept.model, kept.labels, kept.epoch, kept.epochs = model, fresh.labels, fresh.epoch, fresh.epochs
-        kept.file = fresh.file
+        kept.file, kept.spilled = fresh.file, None
         self._choose_files()
         self.unwanted += [name for name in before if name not in kept.epoch_files]
         self.changed.emit()
@@ -159,11 +166,11 @@ class Shelf:
     def _choose_files(self) -> None:
         """Let the epochs of the last training have files, and no others: a dozen a training would pile up."""
         for kept in self.models:
-            there = [epoch for epoch in kept.epochs if epoch.is_there]
+            before, there = kept.epoch_files, [epoch for epoch in kept.epochs if epoch.is_there]
             lasting = _thinned(there, MOST_FILES) if kept is self.models[-1] else []
-            chosen = [_filed(kept, epoch, lasts=epoch in lasting) for epoch in kept.epochs]
-            self.unwanted += [name for name in kept.epoch_files if name not in {e.file for e in chosen}]
-            kept.epochs = chosen
+            for epoch in kept.epochs:
+                _choose_file(kept, epoch, lasts=epoch in lasting)
+            self.unwanted += [name for name in before if name not in kept.epoch_files]
 
     def _free(self, what: str) -> str:
         names = {kept.name for kept in self.models}
@@ -234,12 +241,12 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _filed(kept: KeptModel, epoch: KeptEpoch, *, lasts: bool) -> KeptEpoch:
-    """An epoch with a file of its own, or without."""
-    if lasts is (epoch.file is not None):
-        return epoch
-    name = f"{kept.file.removesuffix('.safetensors')}_epoch_{epoch.epoch:02d}.safetensors"
-    return replace(epoch, file=name if lasts else None)
+def _choose_file(kept: KeptModel, epoch: KeptEpoch, *, lasts: bool) -> None:
+    """Give an epoch a file of its own, or none; one that it has already stays."""
+    if not lasts:
+        epoch.file = None
+    elif epoch.file is None:
+        epoch.file = f"{kept.file.removesuffix('.safetensors')}_epoch_{epoch.epoch:02d}.safetensors"
 
 
 def _thinned(epochs: list[KeptEpoch], most: int = MOST_EPOCHS) -> list[KeptEpoch]:

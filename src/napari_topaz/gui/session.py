@@ -59,7 +59,7 @@ class Session:
         self.keeper = Keeper(self.workspace, self.layers, self.targets)
         self.keeper.began.connect(self._forget_scores)
         self.shelf = Shelf()
-        self.model_files = ModelFiles(self.shelf, self.keeper)
+        self.model_files = ModelFiles(self.shelf, self.keeper, lambda: self.workspace.model)
         self.masks = MaskBook(self.workspace)
         self.mask_layer = MaskLayer(viewer, self.workspace, self.layers, self.masks)
         #: While nothing may be edited.
