@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import pkgutil
 import socket
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import audit
 import napari_topaz
 from napari_topaz.cli import main
 from napari_topaz.picks import Kind
@@ -227,3 +230,52 @@ def test_the_dock_opens_no_connection(
     assert set(read_picks(path)) == set(world.truth)
     assert no_network == []
     assert internet_sockets() <= before
+
+
+# -- ./run audit ------------------------------------------------------------------------------------
+
+
+def reported(*packages: dict[str, object]) -> str:
+    return json.dumps({"dependencies": packages, "fixes": []})
+
+
+CLEAN = {"name": "numpy", "version": "2.0.0", "vulns": []}
+HOLE = {
+    "name": "pillow",
+    "version": "9.0.0",
+    "vulns": [{"id": "CVE-2022-1", "fix_versions": ["9.0.1"], "aliases": [], "description": ""}],
+}
+SKIPPED = {"name": "torch", "skip_reason": "Dependency not found on PyPI and could not be audited"}
+
+
+@pytest.mark.parametrize(
+    ("report", "wanted", "code", "sentence"),
+    [
+        (reported(CLEAN), 1, audit.CLEAN, "No known vulnerabilities in 1 packages."),
+        (reported(CLEAN, HOLE), 2, audit.VULNERABLE, "1 of 2 packages have known vulnerabilities"),
+        (reported(HOLE, SKIPPED), 2, audit.VULNERABLE, "1 of 2 packages have known vulnerabilities"),
+        (reported(CLEAN, SKIPPED), 2, audit.UNKNOWN, "told nothing of 1 of 2 packages (torch); connect"),
+        (reported(CLEAN), 2, audit.UNKNOWN, "told nothing of 1 of 2 packages; connect"),
+        (reported(), 0, audit.UNKNOWN, "Not audited"),
+        ("", 3, audit.UNKNOWN, "told nothing of 3 of 3 packages; connect"),
+        ("{}", 3, audit.UNKNOWN, "told nothing of 3 of 3"),
+    ],
+)
+def test_what_could_not_be_audited_is_not_called_clean(
+    report: str, wanted: int, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = audit.verdict(report, wanted)
+    assert found[0] == code
+    assert sentence in found[1]
+    assert ("pillow 9.0.0: CVE-2022-1, mended in 9.0.1" in capsys.readouterr().out) == ("pillow" in report)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program that stands for pip-audit is a shell script")
+def test_a_service_that_does_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """pip-audit says that there is nothing, and ends with 0, where all packages are skipped."""
+    program, pinned = tmp_path / "pip-audit", tmp_path / "pinned.txt"
+    program.write_text("#!/bin/sh\necho 'No known vulnerabilities found' >&2\n")
+    program.chmod(0o755)
+    pinned.write_text("numpy==2.0.0\ntorch==2.13.0\n")
+    assert audit.main(str(program), str(pinned)) == audit.UNKNOWN
+    assert "told nothing of 2 of 2 packages" in capsys.readouterr().err

@@ -5,9 +5,10 @@ the height in ``location/micrograph_shape`` (height, width): our coordinate is f
 y counted from the first row of the MRC file. ``location/micrograph_path`` names the micrograph (relative
 to cryoSPARC's project; with the exposure's uid, 21 digits and "_", before the name),
 ``location/micrograph_uid`` the exposure. Scores are ``pick_stats/ncc_score``; no kinds. The fields are
-those of cryosparc-tools' *Dataset*; the direction of y has not been checked against a real export. Whether a
-micrograph lies upside down in cryoSPARC depends on how it was imported (TIFF movies, gains): then
-convert with a flip.
+those of cryosparc-tools' *Dataset*. That y counts from the first row is what public scripts do which plot
+cryoSPARC's picks on its micrographs, or put picks of crYOLO into it; no real export has been looked at here.
+Micrographs of cryoSPARC's own motion correction lie upside down beside RELION's of the same movie (pyem,
+issue 81): picks that go from one to the other need a flip.
 
 Resolution: fractions are float32, so a coordinate is good to width · 6e-8, under 0.001 px.
 
