@@ -51,7 +51,7 @@ def main(program: str, requirements: str) -> int:
     with TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         call = [program, "--progress-spinner", "off", "--no-deps", "--disable-pip", "-r", requirements]
-        # What it says itself is left out: "No known vulnerabilities found" of packages that it did not look at.
+        # What it says itself is left out: "No known vulnerabilities found" where it did not look at any.
         subprocess.run([*call, "--format", "json", "--output", report], capture_output=True, check=False)
         code, sentence = verdict(report.read_text() if report.exists() else "", wanted)
     print(sentence, file=sys.stderr if code else sys.stdout)
