@@ -161,7 +161,7 @@ def test_options_that_change_while_picking_are_not_mixed(
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert stopped.is_set(), "nobody wants the rest"
     assert bench.workspace.former == bench.workspace.picked == {"a"}
-    assert "; 1 are not picked; 1 at the former distances." in bench.bar.message
+    assert "; 1 is not picked; 1 at the former distances." in bench.bar.message
 
 
 def test_labels_that_are_read_twice_are_there_once(

@@ -158,3 +158,77 @@ def test_masks_are_looked_through_in_a_thread(
     qtbot.waitUntil(lambda: "best F1" in bench.bar.message)
     assert len(set(threads)) == 1
     assert threading.main_thread() not in threads
+
+
+def test_suggestions_have_a_threshold_of_their_own(bench: Bench) -> None:
+    bench.model(calibrated=True)
+    bench.pick()
+    bench.workspace.show("b")
+    assert offered(bench) == BY_SCORES  # those of "a"
+    bench.workspace.set_candidates("b", Picks([[50, 60]], [3]), suggested=1.0)
+    assert offered(bench) is None
+
+
+def test_whatever_changes_it_follows_by_itself(qtbot: QtBot, bench: Bench) -> None:
+    bench.model(calibrated=True)
+    bench.pick()
+    qtbot.waitUntil(lambda: not bench.row.isHidden())
+    bench.model(calibrated=True)  # of "a" there are no scores of it yet
+    qtbot.waitUntil(bench.row.isHidden)
+    bench.pick()
+    bench.workspace.set_candidates("b", Picks([[50, 60]], [3]), suggested=1.0)
+    qtbot.waitUntil(lambda: not bench.row.isHidden())
+    bench.workspace.show("b")
+    qtbot.waitUntil(bench.row.isHidden)
+    bench.workspace.show("a")
+    qtbot.waitUntil(lambda: not bench.row.isHidden())
+    bench.session.targets.set({"a": Picks.labels([[50, 60]])})
+    qtbot.waitUntil(lambda: bench.row.button.toolTip() == BY_TARGETS)
+
+
+def test_all_micrographs_count_and_beta_does_at_targets_too(qtbot: QtBot, bench: Bench) -> None:
+    bench.model(calibrated=True)
+    bench.pick()
+    bench.workspace.set_candidates("b", bench.workspace.peaks("a"))
+    bench.best.look()
+    bench.row.button.click()
+    qtbot.waitUntil(lambda: "by the scores of 2 micrographs" in bench.bar.message)
+    # Of four targets one is the best pick; for the other three nine more picks must be taken.
+    wrong, right = [[20 + 20 * n, 280] for n in range(6)], [[50 + 60 * n, 60] for n in range(4)]
+    scores = [9, *range(8, 2, -1), 2, 1, 0]
+    bench.workspace.set_candidates("a", Picks([right[0], *wrong, *right[1:]], scores))
+    bench.workspace.set_candidates("b", Picks(), stale=True)
+    bench.session.targets.set({"a": Picks.labels(right)})
+    for beta, threshold in ((1.0, 0.0), (0.2, 9.0)):
+        bench.row.show_beta(beta)
+        bench.row.button.click()
+        qtbot.waitUntil(lambda threshold=threshold: bench.workspace.options.pick.threshold == threshold)
+
+
+def test_a_dock_that_opens_shows_what_there_is(qtbot: QtBot, bench: Bench) -> None:
+    bench.model(calibrated=True)
+    bench.pick()
+    train = bench.workspace.options.train.model_copy(update={"beta": 2.0})
+    bench.workspace.change(train=train)
+    row = BestRow(bench.dock)
+    best = Best(bench.session, bench.bar, row, bench.dock)
+    assert (row.isHidden(), row.beta) == (False, 2.0)
+    row.number.set_value(None)
+    assert row.beta == 1.0
+    assert not best.latest.busy
+
+
+def test_a_dock_that_closes_listens_to_nothing(qtbot: QtBot, bench: Bench) -> None:
+    workspace = bench.workspace
+    signals = (workspace.picks_changed, workspace.options_changed, workspace.decisions.marks.changed)
+    dock = QWidget()
+    before = [len(signal) for signal in signals]
+    best = Best(bench.session, bench.bar, BestRow(dock), dock)
+    assert [len(signal) for signal in signals] == [n + 1 for n in before]
+    gone: list[bool] = []
+    dock.destroyed.connect(lambda: gone.append(True))
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    assert [len(signal) for signal in signals] == before
+    best.latest.ask(lambda: gone.append(False), lambda: True, lambda _: None, lambda _: None)
+    assert not best.latest.busy

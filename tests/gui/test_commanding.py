@@ -19,7 +19,7 @@ from napari_topaz.files.session import SESSION_FOLDER
 from napari_topaz.gui import commanding as commanding_module
 from napari_topaz.gui import save_dialog
 from napari_topaz.gui.actions import Actions
-from napari_topaz.gui.as_command import Command
+from napari_topaz.gui.as_command import CONTINUED, Command
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.picks_panel import PicksPanel
@@ -64,7 +64,8 @@ def until(qtbot: QtBot, condition: Callable[[], bool]) -> None:
 
 
 def line(dock: SimpleNamespace) -> str:
-    return dock.panel.line.toPlainText()
+    """What is shown, in one line."""
+    return dock.panel.line.toPlainText().replace(CONTINUED, " ")
 
 
 def test_without_a_model_it_says_why_and_nothing_is_made_while_it_is_closed(
@@ -109,6 +110,7 @@ def test_it_follows_and_copy_gives_a_line_that_works(
     assert str(folder) in dock.bar.message
     copied = QApplication.clipboard().text()
     assert copied == line(dock)
+    assert "\\\n  --exclude mic_1 \\\n" in dock.panel.line.toPlainText()
     assert main([*copied.split()[1:], "--quiet"]) == 0
     assert list(read_picks(tmp_path / "mine_2.csv")) == ["mic_0"]
 

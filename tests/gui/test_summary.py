@@ -80,8 +80,8 @@ def test_after_pick_all_it_opens_and_names_what_stands_out(qtbot: QtBot, world: 
     assert "m_1<" not in text
     assert world.panel.fold.button.text() == "Per micrograph · 2 stand out · 1 failed"
     plot = world.panel.plot
-    assert [list(item.data["x"]) for item in (plot.many, plot.few)] == [[3], [6]]
-    assert list(plot.points.data["x"]) == list(range(8))
+    assert [list(item.data["x"]) for item in (plot.many, plot.few)] == [[4], [7]]
+    assert list(plot.points.data["x"]) == list(range(1, 9))
 
 
 def test_links_and_clicks_go_to_the_micrograph(qtbot: QtBot, world: SimpleNamespace) -> None:
@@ -89,7 +89,7 @@ def test_links_and_clicks_go_to_the_micrograph(qtbot: QtBot, world: SimpleNamesp
     until(qtbot, lambda: "stand out" in world.panel.fold.button.text())
     world.panel.numbers.linkActivated.emit("m_3")
     assert world.workspace.current == "m_3"
-    assert world.panel.plot._here.value() == 3
+    assert world.panel.plot._here.value() == 4
     world.panel.plot.chosen.emit(6)
     assert world.workspace.current == "m_6"
 
@@ -101,7 +101,7 @@ def test_it_follows_threshold_labels_and_exclusions(qtbot: QtBot, world: SimpleN
     workspace.decisions.put(["m_3"], Mark.EXCLUDED, on=True)
     until(qtbot, lambda: "244 particles on 7 micrographs" in numbers.text())
     workspace.show("m_6")
-    assert world.panel.plot._here.value() == 5, "the list of those in use has no m_3"
+    assert world.panel.plot._here.value() == 6, "the list of those in use has no m_3"
     workspace.label("m_6", [[5, 5], [90, 90]], Kind.PARTICLE)
     workspace.label("m_6", [[200, 200]], Kind.NOT_PARTICLE)
     until(qtbot, lambda: "246 particles" in numbers.text())

@@ -271,7 +271,7 @@ class Actions(QObject):
         picked = self._workspace.picked & self._workspace.decisions.names_in_use
         n, former = sum(map(self._workspace.count, picked)), len(picked & self._workspace.former)
         left = len(self._workspace.decisions.names_in_use) - len(picked)
-        more = (f"; {left} are not picked" if left else "") + (
+        more = (f"; {left} {'is' if left == 1 else 'are'} not picked" if left else "") + (
             f"; {former} at the former distances" * (former > 0)
         )
         self._job_bar.say(f"{_count(n, 'particle')} on {_count(len(picked), 'micrograph')}{more}.")

@@ -30,6 +30,8 @@ from napari_topaz.training_set import Ticks
 if TYPE_CHECKING:
     from napari_topaz.model.picker import PickerModel
 
+#: Ends a line that goes on in the next one.
+CONTINUED = " \\\n  "
 #: Of more names than this a list is written.
 MOST_NAMES = 5
 #: Digits of what is in a file, in its name.
@@ -94,6 +96,16 @@ class Command:
     def line(self) -> str:
         """For a shell."""
         return shlex.join(["napari-topaz", *self.words])
+
+    @property
+    def text(self) -> str:
+        """The same with a line for each option, to be read."""
+        parts: list[list[str]] = [["napari-topaz"]]
+        for word in self.words:
+            if word.startswith("--"):
+                parts.append([])
+            parts[-1].append(word)
+        return CONTINUED.join(map(shlex.join, parts))
 
     def write_files(self) -> list[Path]:
         """Write what is not there yet; returns what it needs, whether it was there or not."""

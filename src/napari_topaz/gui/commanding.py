@@ -124,7 +124,7 @@ class Commanding(QObject):
         if self._panel.chosen == "pick" and left:
             are = "is" if left == 1 else "are"
             parts.append(f"It picks all micrographs; {left} {are} not picked here yet.")
-        self._panel.show_line(command.line, " ".join(parts))
+        self._panel.show_line(command.text, " ".join(parts))
 
     def _fail(self, why: str) -> None:
         self._command = None

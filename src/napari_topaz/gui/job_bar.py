@@ -43,8 +43,9 @@ class Latest(QObject):
         on_failed: Callable[[str], None],
     ) -> None:
         """Run `task` soon; its result is dropped where `wanted()` is False by then."""
-        self._waiting = (task, wanted, on_done, on_failed)
-        self._next()
+        if not self._closed:
+            self._waiting = (task, wanted, on_done, on_failed)
+            self._next()
 
     @property
     def busy(self) -> bool:

@@ -106,13 +106,13 @@ class Summarising(QObject):
             self._panel.plot.show_current(None)
             return
         before = names[: names.index(current)]
-        self._panel.plot.show_current(len(before) - sum(name in excluded for name in before))
+        self._panel.plot.show_current(1 + len(before) - sum(name in excluded for name in before))
 
 
 def summary_of(results: Results, failed: Sequence[str] = ()) -> Summary:
     """Count the particles of all micrographs that are picked; takes a while for thousands."""
     counts, names = results.counts(), frozenset(results.names)
-    at = [index for index, name in enumerate(results.names) if name in counts]
+    at = [place for place, name in enumerate(results.names, 1) if name in counts]
     return Summary(
         list(counts),
         np.array(at, np.int64),

@@ -37,7 +37,7 @@ class Summary:
     names : sequence of str
         Of those, in the order of the list.
     at : ndarray of int, shape (n,)
-        Where each stands in the list of those in use.
+        Where each stands in the list of those in use, from 1.
     counts : Counts
         Of each.
     failed : sequence of str
@@ -89,6 +89,8 @@ class CountsPlot(Plot):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("particles", "Particles of each micrograph, as soon as some are picked", parent)
+        self.item.setLabel("bottom", "micrograph in the list")
+        self.item.getAxis("bottom").setHeight(34)
         self._summary = Summary()
         self.points = pg.ScatterPlotItem(size=4, pen=None)
         self.lines = pg.PlotCurveItem(connect="pairs")
