@@ -571,6 +571,17 @@ def test_every_setting_is_an_option(call, command, settings) -> None:
     assert "--json" in said.out
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "picks.star", "micrographs/simulated_0000.mrc"])
+def test_a_demo_replaces_nothing(call, tmp_path, name) -> None:
+    """Somebody's own folder may have files of these names."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    said = call("demo", tmp_path, "--micrographs", 2, "--size", 64)
+    assert said.code == 2
+    assert f"{tmp_path / name} exists already; give another folder, or --overwrite" in said.err
+    assert [p.read_text() for p in tmp_path.rglob("*") if p.is_file()] == ["mine"]
+
+
 def test_help_shows_units_and_defaults(call) -> None:
     said = call("train", "--help")
     assert "--diameter Å " in said.out

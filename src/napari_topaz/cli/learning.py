@@ -210,6 +210,7 @@ def demo(
     output: Annotated[Path, Parameter(help="Folder for the results.")] = Path("napari-topaz-demo"),
     /,
     *,
+    overwrite: Overwrite = False,
     settings: Simulating = SIMULATE,
     running: Running = RUN,
     shown: Showing = SHOWN,
@@ -218,8 +219,11 @@ def demo(
 
     The folder gets the micrographs, the labels, the model, the picks (STAR) and report.png.
     """
+    from napari_topaz.jobs.demo import WRITTEN
     from napari_topaz.jobs.demo import demo as job
 
+    earlier = [file for name in WRITTEN for file in sorted(output.glob(name))]
+    refuse_existing(earlier, "folder", overwrite=overwrite)
     screen = Screen(shown)
     outcome = screen.drive(job(output, settings, device=running.device, stop=screen.stop))
     return screen.result(outcome.as_dict() | {"seconds": screen.seconds}, outcome.table(screen.seconds))

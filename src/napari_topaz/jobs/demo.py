@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LABELS = 25
 #: Fraction of the micrographs that only serve to compare picks with the truth.
 TEST_PART = 1 / 3
+#: What is written into its folder.
+WRITTEN = ("micrographs/simulated_*.mrc", "labels.star", "model.safetensors", "picks.star", "report.png")
 #: Training ends after this many epochs or seconds.
 EPOCHS, SECONDS = 8, 60.0
 #: Picks within this part of the diameter of a particle are hits.
