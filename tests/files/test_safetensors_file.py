@@ -60,6 +60,9 @@ def with_header(header: object, body: bytes = b"") -> bytes:
         with_header({"a": {"data_offsets": [0, 8]}}, bytes(7)),
         with_header({"a": {"data_offsets": [0, 8]}}, bytes(9)),
         with_header({"__metadata__": 3}),
+        with_header({"a": {"data_offsets": [0, float("inf")]}}),
+        with_header({"a": {"data_offsets": [0, "8"]}}, bytes(8)),
+        with_header({"a": {"data_offsets": [0, [8]]}}, bytes(8)),
     ],
 )
 def test_what_is_none_is_not_read_on(file: Path, data: bytes) -> None:

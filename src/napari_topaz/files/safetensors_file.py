@@ -60,7 +60,7 @@ def _metadata(path: Path, file: BinaryIO, size: int) -> dict[str, str]:
             raise ValueError("the header is too long")
         header: dict[str, Any] = json.loads(file.read(length))
         metadata = header.pop("__metadata__", {})
-        end = max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
+        end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
         if size != _LENGTH + length + end or not isinstance(metadata, dict):
             raise ValueError("the file is not as long as it says")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
