@@ -19,8 +19,11 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QToolTip, QWidget
 
+from napari_topaz.files import write_mrc
 from napari_topaz.gui.main import ParticlePicker
+from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.sample_data import SETTINGS
+from napari_topaz.picks import Kind
 from napari_topaz.simulate import simulate
 
 SIZE = (1280, 800)
@@ -33,7 +36,11 @@ SHOWN = {
     "trained": "9_trained",
     "best": "11_best_f2",
     "gallery": "12_gallery",
+    "counts": "16_counts",
+    "command": "17_command",
 }
+#: Micrographs of which the particles are counted: one has none, one is crowded, one file is broken.
+MANY, EMPTY, CROWDED, BROKEN = 24, 9, 16, 20
 
 
 def main(folder: Path) -> None:
@@ -67,6 +74,7 @@ def walk(viewer: napari.Viewer, folder: Path) -> None:
     viewer.theme = "dark"
     lose_a_file(viewer, dock, folder)
     only_look(viewer, dock, folder)
+    count_all(folder)
 
 
 def press_train_too_soon(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None:
@@ -108,6 +116,51 @@ def only_look(viewer: napari.Viewer, dock: ParticlePicker, folder: Path) -> None
     wait_until(lambda: other.layers.shown is not None)
     shoot(second, folder / "15_only_to_look_at.png")
     second.close()
+
+
+def count_all(folder: Path) -> None:
+    """Guess on many micrographs, in a window of its own: how many particles each has, and the command."""
+    micrographs = many(folder / "many")
+    viewer = napari.Viewer(show=True)
+    viewer.window._qt_window.resize(*SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-topaz", "Particle picker")
+    dock.opening.open_paths([micrographs])
+    wait_until(lambda: dock.layers.shown is not None)
+    dock.workspace.change(preprocess=dock.workspace.options.preprocess.model_copy(update={"diameter": 180.0}))
+    wait_until(dock.particle.suggestions.guess_button.isEnabled)
+    dock.particle.suggestions.guess_button.click()
+    wait_until(lambda: dock.workspace.is_picked(dock.workspace.names[0]))
+    wait_until(dock.picks.pick_button.isEnabled)
+    dock.picks.pick_button.click()
+    wait_until(lambda: dock.job_bar.running is None and "failed" in dock.picks.summary.numbers.text())
+    shown = f"mic_{CROWDED:02d}"
+    dock.picks.summary.numbers.linkActivated.emit(shown)
+    wait_until(lambda: dock.layers.shown == shown)
+    reveal(dock, dock.picks.summary)
+    shoot(viewer, folder / "16_counts.png")
+    dock.picks.summary.fold.button.click()
+    dock.workspace.label(shown, dock.workspace.picks(shown).yx[:3], Kind.PARTICLE)
+    dock.workspace.decisions.put([f"mic_{EMPTY:02d}"], Mark.EXCLUDED, on=True)
+    dock.picks.command.fold.button.click()
+    wait_until(lambda: "--labels" in dock.picks.command.line.toPlainText())
+    dock.picks.command.button.click()
+    wait_until(lambda: "clipboard" in dock.job_bar.message)
+    reveal(dock, dock.picks.command)
+    shoot(viewer, folder / "17_command.png")
+    viewer.close()
+
+
+def many(folder: Path) -> Path:
+    """Simulate small micrographs."""
+    folder.mkdir(exist_ok=True)
+    for n in range(1, MANY + 1):
+        particles = {EMPTY: 0, CROWDED: 70}.get(n, 25)
+        micrograph, _ = simulate(SETTINGS.model_copy(update={"size": 640, "particles": particles}), n)
+        path = folder / f"mic_{n:02d}.mrc"
+        write_mrc(path, micrograph.pixels, micrograph.pixel_size)
+        if n == BROKEN:
+            path.write_bytes(path.read_bytes()[:100_000])
+    return folder
 
 
 def copied(dock: ParticlePicker, folder: Path) -> Path:

@@ -228,3 +228,63 @@ def test_where_all_fail_they_are_named(
     world.workspace.decisions.put(["m_8"], Mark.EXCLUDED, on=True)
     until(qtbot, lambda: "m_8" not in world.panel.numbers.text())
     assert "1 failed" in world.panel.fold.button.text()
+
+
+def test_failures_belong_to_one_run_and_one_folder(
+    qtbot: QtBot, world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picking(sources, model, options, done, stop, kept):
+        yield MicrographDone("m_0", found(40))
+        yield MicrographDone("m_7" if runs else "m_8", error="It is broken.")
+        yield MicrographDone("m_6")  # nothing was found out about it, but nothing failed
+        return {}
+
+    runs: list[int] = []
+    monkeypatch.setattr(tasks, "picking", picking)
+    world.actions.pick_all()
+    until(qtbot, lambda: "m_8</a>" in world.panel.numbers.text())
+    assert "1 failed" in world.panel.numbers.text()
+    until(qtbot, lambda: world.bar.running is None)
+    runs.append(1)
+    world.actions.pick_all()
+    until(qtbot, lambda: "m_7</a>" in world.panel.numbers.text())
+    assert "1 failed" in world.panel.numbers.text()
+    until(qtbot, lambda: world.bar.running is None)
+    world.workspace.add([micrograph("m_9")])
+    until(qtbot, lambda: "failed" not in world.panel.numbers.text())
+
+
+def test_while_it_picks_it_counts_now_and_then_if_that_is_seen(
+    qtbot: QtBot, world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, counted = threading.Event(), []
+    monkeypatch.setattr("napari_topaz.gui.summary.SOMETIMES", 60)
+    monkeypatch.setattr(world.controller, "_take", lambda summary: counted.append(len(summary.names)))
+
+    def picking(sources, model, options, done, stop, kept):
+        for name in NAMES[:6]:
+            yield MicrographDone(name, found(40))
+            stop.wait(0.03)
+        go_on.wait(30)
+        return {}
+
+    monkeypatch.setattr(tasks, "picking", picking)
+    world.actions.pick_all()
+    until(qtbot, lambda: len(world.workspace.picked) == 6)
+    qtbot.wait(150)
+    assert set(counted) <= {0}, "the fold is closed"
+    world.panel.fold.button.click()
+    until(qtbot, lambda: 6 in counted)
+    go_on.set()
+
+
+def test_the_place_that_is_shown_is_marked_where_it_counts(qtbot: QtBot, world: SimpleNamespace) -> None:
+    here = world.panel.plot._here
+    world.workspace.show("m_2")
+    world.actions.pick_all()
+    until(qtbot, lambda: "444 particles" in world.panel.numbers.text())
+    assert (here.isVisible(), here.value()) == (True, 3)
+    world.workspace.decisions.put(["m_0"], Mark.EXCLUDED, on=True)
+    until(qtbot, lambda: here.value() == 2)
+    world.workspace.decisions.put(["m_2"], Mark.EXCLUDED, on=True)
+    until(qtbot, lambda: not here.isVisible())
