@@ -22,9 +22,10 @@ NONE = np.zeros((0, 2), np.float32)
 RADIUS = 4.0
 
 
-def a_model() -> PickerModel:
+def a_model(pretrained: str = "the general model") -> PickerModel:
     network = NetworkSettings(width=3)
-    card = ModelCard(network=network, preprocess=PreprocessSettings(), train=TrainSettings())
+    settings = {"preprocess": PreprocessSettings(), "train": TrainSettings()}
+    card = ModelCard(network=network, pretrained=pretrained, **settings)
     return PickerModel(build(network).eval(), card)
 
 
@@ -75,6 +76,13 @@ def test_the_threshold_is_near_the_best_f1(monkeypatch: pytest.MonkeyPatch) -> N
         return 2 * truth["hits"][above].sum() / (above.sum() + truth["hits"].sum())
 
     assert f1(model.card.threshold) > max(map(f1, logits)) - 0.03
+
+
+def test_a_network_from_random_weights_is_believed_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = a_set(monkeypatch, frozenset())
+    pretrained, random = (calibrated(a_model(origin), made).card for origin in ("the general model", ""))
+    assert random.score_slope == pytest.approx(0.6, rel=0.05)
+    assert pretrained.score_slope == pytest.approx(1.1, rel=0.05)
 
 
 def test_labels_that_were_trained_on_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from napari_topaz.numerics.presence import Precision, best_threshold, fit_precision
+from napari_topaz.numerics.presence import SLOPE, Precision, best_threshold, fit_precision
 
 
 def planted(slope: float, offset: float, n: int = 6000) -> tuple[np.ndarray, np.ndarray]:
@@ -27,10 +27,11 @@ def test_planted_probabilities_are_recovered(slope: float, offset: float) -> Non
     assert precision == pytest.approx(hits[above].mean(), abs=0.02)
 
 
-def test_without_labels_the_number_alone_decides() -> None:
-    scores, hits = planted(0.8, 0.0)
-    fit = fit_precision(scores, hits.sum())
-    assert fit.slope == pytest.approx(0.8, rel=0.05)
+@pytest.mark.parametrize("slope", [0.6, SLOPE])
+def test_without_labels_the_number_alone_decides(slope: float) -> None:
+    scores, hits = planted(slope, 0.0)
+    fit = fit_precision(scores, hits.sum(), slope=slope)
+    assert fit.slope == pytest.approx(slope, rel=0.05)
     assert fit.of(scores).sum() == pytest.approx(hits.sum(), rel=1e-6)
 
 
@@ -38,7 +39,7 @@ def test_one_label_moves_the_slope_less_than_many() -> None:
     scores, hits = planted(2.5, 0.0)
     one = fit_precision(scores, hits.sum(), scores[hits][:1]).slope
     many = fit_precision(scores, hits.sum(), scores[hits][:500]).slope
-    assert abs(np.log(one / 0.8)) < 0.3
+    assert abs(np.log(one / SLOPE)) < 0.3
     assert many > 1.8
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_topaz.extract import SPACING, extract
 from napari_topaz.numerics.matching import match
-from napari_topaz.numerics.presence import best_threshold, fit_precision
+from napari_topaz.numerics.presence import SLOPE, best_threshold, fit_precision
 from napari_topaz.training_set import LabelledImage, TrainingSet
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Micrographs that are scored for it at most; those held out come first.
 MOST_IMAGES = 8
+#: A network that began with random weights is surer of itself: its best slopes with ten labels were .4 to .8
+#: (benchmarks/results/calibration_development.md).
+SLOPE_FROM_RANDOM = 0.6
 
 
 def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1.0) -> PickerModel:
@@ -49,7 +52,8 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
     held_out = picked[: len(training_set.validation)]
     labels = [found[hits] for found, hits in held_out]
     particles = _particles(images, training_set.expected)
-    fit = fit_precision(scores, particles, np.concatenate(labels) if labels else ())
+    slope = SLOPE if model.card.pretrained else SLOPE_FROM_RANDOM
+    fit = fit_precision(scores, particles, np.concatenate(labels) if labels else (), slope=slope)
     threshold, precision = best_threshold(fit.logits_of(scores), particles, beta)
     return model.with_card(
         score_slope=fit.slope, score_offset=fit.offset, threshold=threshold, expected_precision=precision

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, log_expit
 
-#: Slope that is expected before any label is seen, and the standard deviation of its logarithm. A network
-#: that was trained on few labels is a little too sure of itself: on simulated sets the best slopes were
-#: between .33 and 1.2 (benchmarks/calibration.py).
-SLOPE, SPREAD = 0.8, 0.35
+#: Slope that is expected before any label is seen, and the standard deviation of its logarithm. The slopes
+#: that fitted best were between .5 and 1.6 for models trained on 10 labels, .7 and 1 for 100
+#: (benchmarks/results/calibration_development.md).
+SLOPE, SPREAD = 1.1, 0.35
 #: Slopes that are tried.
 SLOPES = np.exp(np.linspace(np.log(0.1), np.log(4.0), 61))
 #: No more of the picks than this are particles, and no fewer.
@@ -40,15 +40,17 @@ class Precision:
         return np.asarray(expit(self.logits_of(scores)))
 
 
-def fit_precision(picks: ArrayLike, particles: float, labels: ArrayLike = ()) -> Precision:
+def fit_precision(
+    picks: ArrayLike, particles: float, labels: ArrayLike = (), *, slope: float = SLOPE
+) -> Precision:
     """Fit the precision of picks as a logistic function of their score.
 
     For a slope a, the offset b(a) follows from the number m of particles among the n picks: Σ pᵢ = m with
     pᵢ = sigmoid(a sᵢ + b). Particles then have the scores of the picks with the density pᵢ / m, so that
     labels with scores tⱼ, a sample of the particles, have the likelihood Π p(tⱼ) / m. With a log-normal
-    prior round :data:`SLOPE` the most probable slope is taken: the model of presence-only data with a known
-    prevalence (Ward, Hastie, Barry, Elith & Leathwick, *Biometrics* 65, 554 (2009), section 3), whose two
-    coefficients are not known well from presences alone.
+    prior round the expected one the most probable slope is taken: the model of presence-only data with a
+    known prevalence (Ward, Hastie, Barry, Elith & Leathwick, *Biometrics* 65, 554 (2009), section 3), whose
+    two coefficients are not known well from presences alone.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def fit_precision(picks: ArrayLike, particles: float, labels: ArrayLike = ()) ->
         m, the number of particles among them.
     labels : array_like of float, shape (k,)
         Scores of labelled particles by a model that has not seen them.
+    slope : float
+        The one that is expected.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def fit_precision(picks: ArrayLike, particles: float, labels: ArrayLike = ()) ->
     m = float(np.clip(particles, LEAST * len(scores), MOST * len(scores)))
     fits = [Precision(float(a), _offset(float(a) * scores, m)) for a in SLOPES]
     evidence = [
-        float(log_expit(fit.logits_of(known)).sum()) - 0.5 * (np.log(fit.slope / SLOPE) / SPREAD) ** 2
+        float(log_expit(fit.logits_of(known)).sum()) - 0.5 * (np.log(fit.slope / slope) / SPREAD) ** 2
         for fit in fits
     ]
     return fits[int(np.argmax(evidence))]
