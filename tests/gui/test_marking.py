@@ -21,7 +21,7 @@ from napari_topaz.gui.main import ParticlePicker
 from napari_topaz.gui.marks import Mark, MarkBook, State
 from napari_topaz.micrograph import MicrographFile
 from napari_topaz.picks import Picks
-from napari_topaz.settings import PreprocessSettings
+from napari_topaz.settings import PreprocessSettings, TrainSettings
 from napari_topaz.training_set import Ticks
 
 pytestmark = pytest.mark.gui
@@ -157,6 +157,8 @@ def test_jobs_are_told(
     dock = open_dock(folder)
     workspace = dock.workspace
     workspace.change(preprocess=PreprocessSettings(diameter=40))
+    # Without it the guess that is shown meanwhile loads torch, which outlasts this test.
+    workspace.change(train=TrainSettings(start="random"))
     for name in ("m_1", "m_2"):
         workspace.set_labels(name, Picks.labels(THREE))
     workspace.decisions.put(["m_1"], Mark.COMPLETE, on=True)

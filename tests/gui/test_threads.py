@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -93,3 +94,39 @@ def test_quitting_a_worker_stops_its_job(qtbot: QtBot) -> None:
     qtbot.waitUntil(stopped.is_set)
     assert threads.wait_for_threads(20)
     bar.close_down()
+
+
+def test_two_threads_at_once_leave_warnings_as_they_were(qtbot: QtBot) -> None:
+    """As a job and what scores the shown micrograph; or all warnings would go to a worker that is gone."""
+    before = warnings.showwarning, warnings.filters
+    workers = [(Latest(), threading.Event(), threading.Event()) for _ in range(2)]
+    for latest, begun, go_on in workers:
+        latest.ask(
+            lambda begun=begun, go_on=go_on: (begun.set(), go_on.wait(30)),
+            lambda: True,
+            lambda _: None,
+            lambda _: None,
+        )
+        qtbot.waitUntil(begun.is_set)
+    for latest, _, go_on in workers:  # the first one ends first
+        go_on.set()
+        qtbot.waitUntil(lambda latest=latest: not latest.busy)
+    assert threads.wait_for_threads(20)
+    assert warnings.showwarning is before[0]
+    assert warnings.filters is before[1]
+
+
+def test_what_fails_in_a_thread_is_told_and_the_thread_ends(qtbot: QtBot) -> None:
+    told: list[object] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError("It is nothing.")
+
+    worker = threads.TaskWorker(fail)
+    worker.errored.connect(told.append)
+    worker.finished.connect(lambda: told.append("finished"))
+    worker.start()
+    qtbot.waitUntil(lambda: len(told) == 2)
+    assert str(told[0]) == "It is nothing."
+    assert not worker.is_running
+    qtbot.waitUntil(lambda: worker not in threads.TaskWorker._worker_set)

@@ -37,7 +37,10 @@ def ask_mask_target(parent: QWidget, names: Iterable[str]) -> Path | None:
     folder = ask_mask_folder(parent)
     if folder is None:
         return None
-    there = {path.name for path in folder.iterdir()}
+    try:
+        there = {path.name for path in folder.iterdir()}
+    except OSError:
+        return folder  # who writes there says why it cannot be
     existing = [path for name in names if (path := mask_path(folder, name)).name in there]
     return folder if may_replace(parent, existing) else None
 

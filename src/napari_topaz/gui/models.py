@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from napari_topaz.events import EpochDone, Event, Job
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.live import Live, let_go
-from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel
+from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel, Shelf
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
+from napari_topaz.gui.workspace import Workspace
 from napari_topaz.jobs.preparing import PreparedCache, Source
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Models(QObject):
         self._session, self._workspace, self._job_bar = session, session.workspace, job_bar
         self._shelf, self._panel = session.shelf, panel
         self._epochs: dict[int, KeptEpoch] = {}
+        self._keep = partial(_keep, self._shelf, self._workspace, self._epochs)
         self._of_live: KeptModel | None = None
         self._rests: dict[int, KeptEpoch] = {}
         actions.training_began.connect(self._begin)
@@ -56,7 +59,7 @@ class Models(QObject):
         ]
         for signal, slot in links:
             signal.connect(slot)
-        parent.destroyed.connect(partial(let_go, links))
+        parent.destroyed.connect(partial(_close, links, self._keep))
         self._show()
 
     def use(self, kept: KeptModel, epoch: KeptEpoch | None = None) -> None:
@@ -107,7 +110,7 @@ class Models(QObject):
         self._job_bar.say(sentence, error=True)
 
     def _begin(self) -> None:
-        self._epochs = {}
+        self._epochs.clear()
 
     def _note(self, event: Event) -> None:
         if isinstance(event, EpochDone):
@@ -117,9 +120,8 @@ class Models(QObject):
 
     def _on_running(self) -> None:
         self._panel.models.enable(self._busy())
-        if self._job_bar.running is None and self._epochs and self._workspace.model is not None:
-            epochs, self._epochs = dict(self._epochs), {}
-            self._shelf.put(self._workspace.model, "Model", epochs)
+        if self._job_bar.running is None:
+            self._keep()
 
     def _busy(self) -> str | None:
         running = self._job_bar.running
@@ -143,6 +145,19 @@ class Models(QObject):
 
     def _show_used(self) -> None:
         self._panel.models.show_used(self._workspace.model)
+
+
+def _keep(shelf: Shelf, workspace: Workspace, epochs: dict[int, KeptEpoch]) -> None:
+    """Keep a training that ended, however it did."""
+    if epochs and workspace.model is not None:
+        done = dict(epochs)
+        epochs.clear()
+        shelf.put(workspace.model, "Model", done)
+
+
+def _close(links: list[tuple[Any, Any]], keep: Callable[[], None], *_: object) -> None:
+    let_go(links)
+    keep()  # the dock was closed while it learnt
 
 
 def _going_back(

@@ -41,7 +41,7 @@ class JobWorker(GeneratorWorker):
 
     def run(self) -> None:
         """Called by Qt in the thread."""
-        _run(self, super().run)
+        _run(self)
 
 
 class TaskWorker(FunctionWorker):
@@ -49,7 +49,7 @@ class TaskWorker(FunctionWorker):
 
     def run(self) -> None:
         """Called by Qt in the thread."""
-        _run(self, super().run)
+        _run(self)
 
 
 def wait_for_threads(seconds: float) -> bool:
@@ -58,11 +58,11 @@ def wait_for_threads(seconds: float) -> bool:
         return _changed.wait_for(lambda: not _at_work, seconds)
 
 
-def _run(worker: FunctionWorker | GeneratorWorker, run: Callable[[], Any]) -> None:
+def _run(worker: FunctionWorker | GeneratorWorker) -> None:
     with _changed:
         _at_work.add(worker)
     try:
-        run()
+        _work(worker)
     except RuntimeError as error:
         if "has been deleted" not in str(error):
             raise
@@ -71,6 +71,28 @@ def _run(worker: FunctionWorker | GeneratorWorker, run: Callable[[], Any]) -> No
         with _changed:
             _at_work.discard(worker)
             _changed.notify_all()
+
+
+def _work(worker: FunctionWorker | GeneratorWorker) -> None:
+    """Do what `run` of napari's workers does, but leave the warnings of the process alone.
+
+    It catches them by `warnings.catch_warnings`, which is for one thread: of two workers at once the one that
+    ends last puts back what the other one had set, and from then on all warnings go to a worker that is gone.
+    """
+    worker.started.emit()
+    worker._running = True
+    try:
+        result = worker.work()
+    except Exception as error:
+        worker.errored.emit(error)
+    else:
+        if isinstance(result, RuntimeError):  # what it tells was deleted
+            raise result
+        if not worker.abort_requested:
+            worker.returned.emit(result)
+    worker._running = False
+    worker.finished.emit()
+    worker._finished.emit(worker)
 
 
 def _end() -> None:
