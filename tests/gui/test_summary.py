@@ -51,6 +51,7 @@ def world(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     session.workspace.add([micrograph(name) for name in NAMES])
     actions = Actions(session, bar, bar)
     monkeypatch.setattr("napari_topaz.gui.summary.QUIET", 0)
+    monkeypatch.setattr("napari_topaz.gui.summary.SOMETIMES", 10**6)  # nothing waits for that without a job
 
     def picking(sources, model, options, done, stop, kept):
         picks = dict(zip(NAMES, map(found, COUNTS), strict=False))
@@ -276,6 +277,7 @@ def test_while_it_picks_it_counts_now_and_then_if_that_is_seen(
     world.panel.fold.button.click()
     until(qtbot, lambda: 6 in counted)
     go_on.set()
+    until(qtbot, lambda: world.bar.running is None)
 
 
 def test_the_place_that_is_shown_is_marked_where_it_counts(qtbot: QtBot, world: SimpleNamespace) -> None:
