@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 #: These import what only Unix has (limits of memory, alarms, forks).
 collect_ignore = (
@@ -18,6 +19,9 @@ collect_ignore = (
 def pytest_configure() -> None:
     # Small tensors are faster on one thread, and threads that wait for one another burn the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # An example may wait for a busy machine or for its disk.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
