@@ -61,7 +61,8 @@ def test_each_is_made_once_for_a_model_and_its_preprocessing() -> None:
     assert made == ["a"]
     ask(made_by(), prepared("b"))
     assert kept.names(made_by()) == {"a", "b"}
-    for other in (made_by(50.0), made_by(50.0, "mirrors"), replace(made_by(), model=SimpleNamespace())):
+    last = made_by(50.0, "mirrors")
+    for other in (made_by(50.0), last, replace(last, model=SimpleNamespace())):
         ask(other, prepared())
         assert kept.names(other) == {"a"}  # those of the one before are forgotten
     assert made == ["a", "b", "a", "a", "a"]
