@@ -178,6 +178,8 @@ def test_failures_leave_their_mark(capsys: pytest.CaptureFixture[str]) -> None:
     failed(train("--nonsense", "1"), 2, "Unknown option", capsys)
     failed(train("--in_parts", "particles.star"), 2, "Give either --in_coords", capsys)
     failed(main_train(["--o", JOB, "--in_mics", MICS, "--diameter", "9"]), 2, "or --in_parts", capsys)
+    empty = "takes no --in_coords, only --in_mics: leave that field empty."
+    failed(main_pick(["--o", JOB, "--in_mics", MICS, "--in_coords=picks.star"]), 2, empty, capsys)
     failed(train("--masks", "nowhere"), 1, "nowhere does not exist", capsys)
     failed(train(epochs=0), 2, "--epochs should be greater than or equal to 1", capsys)
     failed(train(coords="nowhere.star"), 1, "nowhere.star does not exist; check the path.", capsys)

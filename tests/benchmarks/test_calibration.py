@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -14,23 +13,12 @@ from scipy.special import expit
 from napari_topaz.settings import SimulateSettings
 
 pytest.importorskip("torch")
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = SimulateSettings(micrographs=3, size=256, pixel_size=4.6, diameter=180.0, particles=10, carbon=0.0)
 
 
 @pytest.fixture
-def calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The script; it lies beside the modules that it imports."""
-    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
-        monkeypatch.setenv(name, "1" if "NUM" in name else "PASSIVE")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    before = set(sys.modules)
-    import calibration
-
-    yield calibration
-    for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
-            del sys.modules[name]
+def calibration(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("calibration")
 
 
 def drawn(calibration: ModuleType, slope: float) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -17,21 +17,12 @@ from napari_topaz import Picks
 from napari_topaz.settings import SimulateSettings
 
 pytest.importorskip("torch")
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = SimulateSettings(micrographs=3, size=256, pixel_size=4.6, diameter=180.0, particles=10, carbon=0.0)
 
 
 @pytest.fixture
-def papers(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The script; it lies beside the modules that it imports."""
-    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
-        monkeypatch.setenv(name, "1" if "NUM" in name else "PASSIVE")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import papers_table
-
-    yield papers_table
-    for name in ("papers_table", "papers_cells", "papers_statistics", "papers_report", "sets"):
-        sys.modules.pop(name, None)
+def papers(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("papers_table")
 
 
 def module(name: str) -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,18 +13,10 @@ import pytest
 
 from napari_topaz import Picks
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("peer", "peer_launcher", "peer_process")
-
 
 @pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import peer
-
-    yield peer
-    for name in MODULES:
-        sys.modules.pop(name, None)
+def peer(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("peer")
 
 
 @pytest.fixture

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, which opens no window by itself."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import viewer_speed
-
-    return viewer_speed
+def speed(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("viewer_speed")
 
 
 def test_medians_are_judged_and_of_pauses_the_longest(speed: ModuleType) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -251,6 +252,7 @@ def _run(name: str, tokens: Sequence[str] | None) -> int:
     words = our_tokens(sys.argv[1:] if tokens is None else tokens)
     folder, how, code = _folder_in(words), SUCCESS, DONE
     try:
+        _refuse_inputs(name, words)
         build_app(name)(words)
     except (CycloptsError, CallError) as error:
         how, code = FAILURE, refuse(error, WRONG_CALL, words)
@@ -265,6 +267,15 @@ def _run(name: str, tokens: Sequence[str] | None) -> int:
     except (FileError, OSError) as error:
         return refuse(error, FAILED, words)
     return code
+
+
+def _refuse_inputs(name: str, words: Sequence[str]) -> None:
+    """RELION's form has a field for each input that any program takes, and passes what is filled in."""
+    known = [f"--{word}" for word in signature(PROGRAMS[name]).parameters if word.startswith("in_")]
+    for word in words:
+        given = word.partition("=")[0]
+        if given.startswith("--in_") and given not in known:
+            raise CallError(f"{name} takes no {given}, only {' and '.join(known)}: leave that field empty.")
 
 
 def _folder_in(words: Sequence[str]) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
@@ -12,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.gui.best_row import BestRow
 from napari_topaz.gui.form import spell
 from napari_topaz.gui.job_bar import JobBar, Latest
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.results import Results
@@ -43,7 +42,7 @@ class Best(QObject):
         row.pressed.connect(self.set)
         row.chosen.connect(self._set_soon.start)
         row.show_beta(self._workspace.options.train.beta)
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (self._workspace.picks_changed, self._hurry),
             (self._workspace.model_changed, self._hurry),
             (self._workspace.current_changed, self._hurry),
@@ -51,9 +50,7 @@ class Best(QObject):
             (self._workspace.decisions.marks.changed, self._hurry),
             (self._targets.changed, self._hurry),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(_close, links, self.latest))
+        connect_until_destroyed(parent, links, self.latest.close)
         self.look()
 
     def look(self) -> None:
@@ -113,8 +110,3 @@ def _at_targets(question: Question, beta: float) -> Found:
 def _by_scores(results: Results, beta: float) -> Found:
     """Look at micrographs in use; in a thread, as each is seen through its mask."""
     return by_scores([results.picks.peaks(name).scores for name in evenly(results.picked())], beta)
-
-
-def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
-    latest.close()
-    let_go(links)

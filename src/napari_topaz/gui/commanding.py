@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
@@ -16,7 +15,7 @@ from napari_topaz.gui.command_panel import CommandPanel
 from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.learning import Learning
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.tasks import MODEL_SUFFIX
@@ -61,7 +60,7 @@ class Commanding(QObject):
         panel.copy.connect(self.copy)
         go_on.toggled.connect(self._look_again)
         workspace = self._workspace
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.files_changed, self._look_again),
             (workspace.picks_changed, self._look_again),
             (workspace.labels_changed, self._look_again),
@@ -70,10 +69,8 @@ class Commanding(QObject):
             (workspace.decisions.marks.changed, self._look_again),
             (session.masks.changed, self._look_again),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
         job_bar.running_changed.connect(self._look_again)
-        parent.destroyed.connect(partial(_close_down, links, self.latest, self.writing))
+        connect_until_destroyed(parent, links, self.latest.close, self.writing.close)
 
     def copy(self) -> None:
         """Write what the line needs, then put it on the clipboard."""
@@ -151,11 +148,3 @@ class Commanding(QObject):
             saving=self._saving.settings,
             diameter=workspace.diameter(),
         )
-
-
-def _close_down(
-    links: list[tuple[Any, Callable[..., Any]]], latest: Latest, writing: Latest, *_: object
-) -> None:
-    latest.close()
-    writing.close()
-    let_go(links)

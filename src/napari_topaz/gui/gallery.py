@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from napari_topaz.gui.gallery_rows import ORDERS, Rows
 from napari_topaz.gui.gallery_tiles import Tile, TileCutter
 from napari_topaz.gui.gallery_view import LARGEST, SMALLEST, USUAL, GalleryView, TileLook
 from napari_topaz.gui.going import Going
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import session_of
@@ -119,13 +119,11 @@ class ParticleGallery(QWidget):
         self.view.double_clicked.connect(self._on_double_click)
         self.view.visited.connect(self._visit)
         self.view.undone.connect(self.workspace.undo)
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (self.workspace.options_changed, self._on_options),
             (self._preferences.changed, self._show_palette),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        self.destroyed.connect(partial(_close, self.cutter.close, links))
+        connect_until_destroyed(self, links, self.cutter.close)
         self._show_palette()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
@@ -257,10 +255,3 @@ def _summary(rows: Rows) -> str:
         f"micrograph{'s' if micrographs > 1 else ''}: {rows.count(Kind.PARTICLE)} labelled, "
         f"{rows.count(Kind.NOT_PARTICLE)} rejected"
     )
-
-
-def _close(close: Callable[[], None], links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
-    """Stop cutting, and listen to nothing any more: the dock was destroyed."""
-    close()
-    for signal, slot in links:
-        signal.disconnect(slot)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_topaz.gui.gallery_rows import SAME_PLACE, Rows, joined, ordered, part_of
 from napari_topaz.gui.gallery_tiles import TileKey
 from napari_topaz.gui.job_bar import Latest
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.workspace import Workspace
@@ -59,17 +58,14 @@ class GalleryList(QObject):
         self._soon = timer(self, self._gather)
         self._sorter = Latest(self)
         self._era = 0  # counts when micrographs came or went: rows of before must not be looked at
-        self._links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.files_changed, self._on_files),
             (workspace.current_changed, self._on_current),
             (workspace.labels_changed, self._on_one),
             (workspace.picks_changed, self._on_one),
             (workspace.options_changed, self._on_options),
         ]
-        for signal, slot in self._links:
-            signal.connect(slot)
-        # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(partial(_disconnect, self._links, self._sorter.close))
+        connect_until_destroyed(self, links, self._sorter.close)
         self._soon.start(0)
 
     @property
@@ -178,9 +174,3 @@ def arranged(parts: Mapping[str, Picks], order: str, settled: Sequence[Settled])
         if (row := rows.find(name, yx)) is not None:
             kinds[row] = kind
     return ordered(rows, order, kinds)
-
-
-def _disconnect(links: list[tuple[Any, Callable[..., Any]]], close: Callable[[], None], *_: object) -> None:
-    close()
-    for signal, slot in links:
-        signal.disconnect(slot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject
@@ -10,7 +9,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_topaz.gui.general import guessing, is_guess
 from napari_topaz.gui.job_bar import JobBar
-from napari_topaz.gui.live import Live, let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
+from napari_topaz.gui.live import Live
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.suggestions import SuggestRow
@@ -33,10 +33,8 @@ class Guess(QObject):
         row.guess.connect(self.begin)
         row.bright.connect(self._choose_contrast)
         live.guess_wanted.connect(self.begin)
-        links: list[tuple[Any, Any]] = [(self._workspace.options_changed, self._on_options)]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(let_go, links))
+        links: list[Link] = [(self._workspace.options_changed, self._on_options)]
+        connect_until_destroyed(parent, links)
         self._on_options(self._workspace.options, self._workspace.options)
 
     def begin(self) -> None:

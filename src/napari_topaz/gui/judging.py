@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from napari_topaz.gui import dialogs, tasks
 from napari_topaz.gui.export_dialog import ask_stack_settings
 from napari_topaz.gui.job_bar import JobBar, Latest
 from napari_topaz.gui.judging_panel import JudgingPanel
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.reading import Reading
 from napari_topaz.gui.results import Results
@@ -47,16 +45,14 @@ class Judging(QObject):
         panel.load_targets.connect(self._ask_targets)
         panel.export.connect(self._ask_export)
         workspace = self._workspace
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.options_changed, self.show),
             (workspace.options_changed, self.refresh),
             (workspace.picks_changed, self.refresh),
             (workspace.decisions.marks.changed, self.refresh),
             (self.targets.changed, self.refresh),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(_close, links, self.latest))
+        connect_until_destroyed(parent, links, self.latest.close)
         self._soon.start()
 
     def refresh(self, *_: object) -> None:
@@ -138,11 +134,6 @@ class Judging(QObject):
             f"{result.montage.name} beside it shows the best and the worst."
         )
         self._picture = picture_window(result.montage, self._dock)
-
-
-def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
-    latest.close()
-    let_go(links)
 
 
 def picture_window(path: Path, parent: QWidget) -> QLabel:

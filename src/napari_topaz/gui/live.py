@@ -15,6 +15,7 @@ from napari_topaz.gui.general import is_guess
 from napari_topaz.gui.guide import guide, particles
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.learning import Learning
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
 from napari_topaz.gui.workspace import Source
@@ -73,7 +74,7 @@ class Live(QObject):
         job_bar.running_changed.connect(self._hurry)
         job_bar.behind.ended.connect(self._on_ended)
         workspace = self._workspace
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.labels_changed, self._hurry),
             (workspace.current_changed, self._hurry),
             (workspace.files_changed, self._hurry),
@@ -83,9 +84,7 @@ class Live(QObject):
             (workspace.decisions.marks.changed, self._hurry),
             (session.masks.changed, self._on_masks),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(let_go, links))
+        connect_until_destroyed(parent, links)
 
     @property
     def on(self) -> bool:
@@ -290,9 +289,3 @@ def _same(one: Mapping[str, Picks], other: Mapping[str, Picks]) -> bool:
 
 def _load_torch() -> None:
     import torch  # noqa: F401
-
-
-def let_go(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
-    """Disconnect slots from signals that outlive them."""
-    for signal, slot in links:
-        signal.disconnect(slot)

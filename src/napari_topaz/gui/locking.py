@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
@@ -33,10 +32,8 @@ class Locking(QObject):
         super().__init__(parent)
         self._viewer, self._lock = viewer, session.workspace.lock
         self._micrographs, self._training = micrographs, training
-        links: list[tuple[Any, Any]] = [(self._lock.changed, self.show)]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(let_go, links))
+        links: list[Link] = [(self._lock.changed, self.show)]
+        connect_until_destroyed(parent, links)
         self.show()
 
     def show(self) -> None:

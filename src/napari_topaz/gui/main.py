@@ -23,7 +23,7 @@ from napari_topaz.gui.guide import guide
 from napari_topaz.gui.help_most import HelpMost
 from napari_topaz.gui.job_bar import JobBar
 from napari_topaz.gui.judging import Judging
-from napari_topaz.gui.keeper import Keeper
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.live import Live
 from napari_topaz.gui.locking import Locking
 from napari_topaz.gui.marking import Marking
@@ -163,7 +163,7 @@ class ParticlePicker(QWidget):
         self.opening.restored.connect(self._show_history)
         self.job_bar.running_changed.connect(self._look_again)
         workspace = self.workspace
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.files_changed, self._on_files),
             (workspace.current_changed, self._on_current),
             (workspace.labels_changed, self._on_counts),
@@ -177,10 +177,8 @@ class ParticlePicker(QWidget):
             (self._viewer.layers.events.inserted, self._on_inserted),
             (self._viewer.events.theme, self._show_theme),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        # Not a method: when `destroyed` comes, this object is hardly one any more.
-        self.destroyed.connect(partial(_close_down, links, self.job_bar, self.opening, self.keeper))
+        ends = self.job_bar.close_down, self.opening.latest.close, self.keeper.leave
+        connect_until_destroyed(self, links, *ends)
 
     def _catch_up(self) -> None:
         """Show what is there already: an earlier dock's workspace, layers of the reader."""
@@ -320,21 +318,6 @@ class ParticlePicker(QWidget):
         self.picks.set_colours(colours)
         self.hint.setStyleSheet(hint_style(self._viewer))
         self._look_again()
-
-
-def _close_down(
-    links: list[tuple[Any, Callable[..., Any]]],
-    job_bar: JobBar,
-    opening: Opening,
-    keeper: Keeper,
-    *_: object,
-) -> None:
-    """Stop the job, save, and listen to nothing any more: the dock was destroyed."""
-    job_bar.close_down()
-    opening.latest.close()
-    for signal, slot in links:
-        signal.disconnect(slot)
-    keeper.leave()
 
 
 def _sentence(error: ValidationError) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import Collection
 from typing import Any
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.marks import Mark
 from napari_topaz.gui.micrographs_panel import MicrographsPanel
 from napari_topaz.gui.session import Session
@@ -28,15 +28,13 @@ class Marking(QObject):
         self._workspace, self._job_bar, self._panel = session.workspace, job_bar, panel
         self._changed = changed
         panel.marked.connect(self.mark)
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (session.workspace.decisions.marks.changed, self._on_marks),
             (session.workspace.labels_changed, self._on_labels),
             (session.workspace.current_changed, self._show),
             (session.workspace.files_changed, self._show),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(_disconnect, links))
+        connect_until_destroyed(parent, links)
         self._show()
 
     def mark(self, names: Collection[str], mark: Mark, on: bool) -> None:
@@ -79,8 +77,3 @@ class Marking(QObject):
 def _these(names: Collection[str]) -> str:
     first = next(iter(names))
     return f"{first} has" if len(names) == 1 else f"{first} and {len(names) - 1} more have"
-
-
-def _disconnect(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot)

@@ -14,6 +14,7 @@ from napari_topaz.events import Job, Progress, Started
 from napari_topaz.files import find_masks, read_header, write_mask
 from napari_topaz.gui import dialogs
 from napari_topaz.gui.job_bar import JobBar
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.mask_panel import MaskPanel
 from napari_topaz.gui.session import Session
 from napari_topaz.jobs.mask import polygons_of, suggest_masks
@@ -51,7 +52,7 @@ class Masking(QObject):
         panel.pressed.connect(lambda name: self._verbs[name]())
         panel.margin_chosen.connect(self.choose_margin)
         shown.connect(self._on_shown)
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (self._book.changed, self._look_again),
             (session.mask_layer.drawing_changed, self._show_drawing),
             (self._workspace.current_changed, self._look_again),
@@ -60,10 +61,8 @@ class Masking(QObject):
             (self._workspace.files_changed, self._look_again),
             (self._workspace.lock.changed, self._look_again),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
         job_bar.running_changed.connect(self._look_again)
-        parent.destroyed.connect(partial(_disconnect, links))
+        connect_until_destroyed(parent, links)
         self._look_again()
 
     def draw(self, how: str) -> None:
@@ -213,8 +212,3 @@ def _writing(folder: Path, masks: Mapping[str, Mask]) -> Job[int]:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _disconnect(links: list[tuple[Any, Callable[..., Any]]], *_: object) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot)

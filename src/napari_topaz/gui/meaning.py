@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QLabel, QWidget
 from scipy.special import expit
 
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.options import Options
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.workspace import Workspace
@@ -99,16 +97,14 @@ class Meaning(QObject):
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.show)
         workspace = self._workspace
-        links: list[tuple[Any, Any]] = [
+        links: list[Link] = [
             (workspace.options_changed, self._hurry),
             (workspace.current_changed, self._hurry),
             (workspace.files_changed, self._hurry),
             (workspace.labels_changed, self._hurry),
             (workspace.decisions.marks.changed, self._hurry),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(let_go, links))
+        connect_until_destroyed(parent, links)
         self._hurry()
 
     def show(self) -> None:

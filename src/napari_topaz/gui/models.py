@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.events import EpochDone, Event, Job
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar
-from napari_topaz.gui.live import Live, let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
+from napari_topaz.gui.live import Live
 from napari_topaz.gui.models_shelf import KeptEpoch, KeptModel, Shelf
 from napari_topaz.gui.session import Session
 from napari_topaz.gui.training_panel import TrainingPanel
@@ -52,14 +52,12 @@ class Models(QObject):
         panel.models.use.connect(self.use)
         panel.models.rename.connect(self.rename)
         panel.models.delete.connect(self._shelf.remove)
-        links: list[tuple[Any, Any]] = [
+        links: list[Link] = [
             (self._shelf.changed, self._show),
             (session.model_files.failed, self._say_failed),
             (self._workspace.model_changed, self._show_used),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
-        parent.destroyed.connect(partial(_close, links, self._keep))
+        connect_until_destroyed(parent, links, self._keep)
         self._show()
 
     def use(self, kept: KeptModel, epoch: KeptEpoch | None = None) -> None:
@@ -153,11 +151,6 @@ def _keep(shelf: Shelf, workspace: Workspace, epochs: dict[int, KeptEpoch]) -> N
         done = dict(epochs)
         epochs.clear()
         shelf.put(workspace.model, "Model", done)
-
-
-def _close(links: list[tuple[Any, Any]], keep: Callable[[], None], *_: object) -> None:
-    let_go(links)
-    keep()  # the dock was closed while it learnt
 
 
 def _going_back(

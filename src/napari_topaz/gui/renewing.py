@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
 from napari_topaz.gui import tasks
 from napari_topaz.gui.job_bar import JobBar, Latest
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.session import Session
 from napari_topaz.picks import Picks
@@ -34,14 +33,12 @@ class Renewing(QObject):
         self._latest = Latest(self)
         self._soon = timer(self, self._go_on, TYPING)
         self._failed: int | None = None
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (self._workspace.options_changed, self._hurry),
             (self._workspace.model_changed, self._hurry),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
         job_bar.running_changed.connect(self._hurry)
-        parent.destroyed.connect(partial(_close, links, self._latest))
+        connect_until_destroyed(parent, links, self._latest.close)
 
     @property
     def busy(self) -> bool:
@@ -83,8 +80,3 @@ class Renewing(QObject):
         """Say it once: what fails for one micrograph fails for all of them."""
         self._failed = forgotten
         self._job_bar.say(message, error=True)
-
-
-def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
-    latest.close()
-    let_go(links)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from qtpy.QtCore import QObject
@@ -13,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 from napari_topaz.events import Event, MicrographDone
 from napari_topaz.gui.actions import Actions
 from napari_topaz.gui.job_bar import JobBar, Latest
-from napari_topaz.gui.live import let_go
+from napari_topaz.gui.links import Link, connect_until_destroyed
 from napari_topaz.gui.opening import timer
 from napari_topaz.gui.results import Results
 from napari_topaz.gui.session import Session
@@ -45,7 +43,7 @@ class Summarising(QObject):
         actions.picking_event.connect(self._on_picking)
         actions.picking_done.connect(self._open)
         workspace = self._workspace
-        links: list[tuple[Any, Callable[..., Any]]] = [
+        links: list[Link] = [
             (workspace.files_changed, self._on_files),
             (workspace.picks_changed, self._look_again),
             (workspace.labels_changed, self._look_again),
@@ -53,10 +51,8 @@ class Summarising(QObject):
             (workspace.decisions.marks.changed, self._look_again),
             (workspace.current_changed, self._mark),
         ]
-        for signal, slot in links:
-            signal.connect(slot)
         job_bar.running_changed.connect(self._look_again)
-        parent.destroyed.connect(partial(_close, links, self.latest))
+        connect_until_destroyed(parent, links, self.latest.close)
         self._look_again()
 
     def _look_again(self, *_: object) -> None:
@@ -119,8 +115,3 @@ def summary_of(results: Results, failed: Sequence[str] = ()) -> Summary:
         Counts.of(list(counts.values())),
         [name for name in failed if name not in counts and name in names],
     )
-
-
-def _close(links: list[tuple[Any, Callable[..., Any]]], latest: Latest, *_: object) -> None:
-    latest.close()
-    let_go(links)
