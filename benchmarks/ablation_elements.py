@@ -6,6 +6,7 @@ context in which the package's functions are replaced while one model is trained
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -52,25 +53,43 @@ class Element:
     preprocess: Mapping[str, Any] = field(default_factory=dict)
 
 
+def eight_symmetries() -> AbstractContextManager[object]:
+    """Tiles in eight symmetries, however few the labels are."""
+    return patch.object(training, "draw_turned_tiles", training.draw_tiles)
+
+
 def any_angle() -> AbstractContextManager[object]:
-    """Tiles at any angle, interpolated, instead of in eight symmetries."""
+    """Tiles at any angle, interpolated, however many the labels are."""
+    return patch.object(training, "ENOUGH_LABELS", sys.maxsize)
 
-    def draw(
-        regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
-    ) -> training.Minibatch:
-        centres = training.tile_centres(regions, network, generator)
-        turns = random_rotations(training.TILES, generator, mirror=mirror)
-        size = training.TILE_OUTPUTS, network.stride, network.field
-        drawn = regions.cut(centres, turns, *size, smooth=True)
-        return training.Minibatch(*drawn, anywhere=slice(0, training.TILES // 2))
 
-    return patch.object(training, "draw_tiles", draw)
+@contextmanager
+def nearest_pixels() -> Iterator[None]:
+    """Tiles at any angle of the nearest pixels: turned, with all of their noise."""
+
+    def bilinear(self: Regions, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        return self.pixels[self._index(image, y, x)]
+
+    with any_angle(), patch.object(Regions, "_bilinear", bilinear):
+        yield
+
+
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Tiles at any angle, and particles in them up to a tenth smaller or larger."""
+
+    def turned(n: int, generator: torch.Generator, *, mirror: bool = True) -> Tensor:
+        size = 0.9 + 0.2 * torch.rand(n, generator=generator, device=generator.device)
+        return random_rotations(n, generator, mirror=mirror) * size[:, None, None]
+
+    with any_angle(), patch.object(training, "random_rotations", turned):
+        yield
 
 
 @contextmanager
 def noisy_tiles() -> Iterator[None]:
     """Noise added to every tile."""
-    plain = training.draw_tiles
+    plain = training.draw_turned_tiles
 
     def draw(
         regions: Regions, network: Classifier, generator: torch.Generator, **more: Any
@@ -79,7 +98,7 @@ def noisy_tiles() -> Iterator[None]:
         noise = torch.randn(batch.images.shape, generator=generator, device=batch.images.device)
         return training.Minibatch(batch.images + NOISE * noise, batch.classes, batch.anywhere)
 
-    with patch.object(training, "draw_tiles", draw):
+    with patch.object(training, "draw_turned_tiles", draw):
         yield
 
 
@@ -182,7 +201,10 @@ ELEMENTS: dict[str, Element] = {
         effective_number,
     ),
     "patches": Element("patches drawn one by one, not tiles", {"sampling": "patches"}),
-    "any-angle": Element("tiles at any angle", context=any_angle),
+    "eight-symmetries": Element("tiles in eight symmetries only", context=eight_symmetries),
+    "any-angle": Element("tiles at any angle with many labels too", context=any_angle),
+    "nearest-pixels": Element("tiles at any angle, of the nearest pixels", context=nearest_pixels),
+    "any-size": Element("tiles at any angle, particles up to 10 % smaller or larger", context=any_size),
     "noise": Element(f"noise of {NOISE} σ added to tiles", context=noisy_tiles),
     "averaged-weights": Element(f"moving average of weights, decay {DECAY}", context=averaged_weights),
     "pull": Element(f"pulled back to the start, weight {PULL}", context=pulled_back),

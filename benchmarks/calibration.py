@@ -3,8 +3,8 @@
 A model is trained by the default recipe on each set of simulated micrographs (the sets of ablation.py with
 other seeds: constants are chosen on these and not on those that are reported). Its plain scores, those before
 calibration, of all picks are kept, with what is true of them. Then numerics/presence.py can be tried with
-other constants at no cost: the expected slope and its spread, and which labels count: those held out, as in
-the package, or all. (Those that were trained on score too high.)
+other constants at no cost: the expected slope and its spread, and which labels count: those held out, these
+and the others together for 8 more, as in the package, or all. (Those that were trained on score too high.)
 
 The table gives the slope that fits best where the truth is known (a logistic regression of the test picks),
 and over all (set, number of labels, draw) the mean and the largest distance of the precision expected of the
@@ -53,9 +53,9 @@ from napari_topaz.settings import NetworkSettings, PreprocessSettings
 
 HERE = Path(__file__).parent
 #: Constants of presence.py that are tried: the expected slope, and the spread of its logarithm.
-SLOPES, SPREADS = (0.6, 0.8, 1.0, 1.1, 1.25), (0.2, 0.35, 0.5)
+SLOPES, SPREADS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25), (0.15, 0.25, 0.35, 0.5)
 #: Which labels count.
-COUNTED = ("held out", "all")
+COUNTED = ("held out", "and 8", "all")
 #: The expected precision should be no farther from the true one.
 TOLERATED = 0.05
 #: Elements of ablation_elements.py by where training starts.
@@ -170,17 +170,25 @@ class Outcome:
 
 def constants(row: Row) -> tuple[float, float]:
     """Expected slope and spread of the package."""
-    slope = presence.SLOPE if row.start == "general model" else calibrating.SLOPE_FROM_RANDOM
+    slope = calibrating.expected_slope(row.labels, pretrained=row.start == "general model")
     return slope, presence.SPREAD
 
 
-def outcome(row: Row, slope: float, spread: float, counted: str = COUNTED[0]) -> Outcome:
+def weights_of(seen: Known, counted: str) -> NDArray[np.float64]:
+    """How much each labelled pick counts."""
+    held_out = seen.held_out[seen.labelled]
+    trained = max(int((~held_out).sum()), 1)
+    little = {"held out": 0.0, "and 8": min(1.0, calibrating.TRAINED_COUNT / trained), "all": 1.0}[counted]
+    return np.where(held_out, 1.0, little)
+
+
+def outcome(row: Row, slope: float, spread: float, counted: str = COUNTED[1]) -> Outcome:
     """Calibrate with these constants, and look at the test picks."""
     seen = row.known.of((row.known.image >= 0) & (row.known.image < calibrating.MOST_IMAGES))
     particles = row.expected * len(np.unique(seen.image))
-    labels = seen.labelled if counted == "all" else seen.labelled & seen.held_out
+    labels, weights = seen.scores[seen.labelled], weights_of(seen, counted)
     with patch.object(presence, "SPREAD", spread):
-        fit = presence.fit_precision(seen.scores, particles, seen.scores[labels], slope=slope)
+        fit = presence.fit_precision(seen.scores, particles, labels, weights, slope=slope)
     threshold, _ = presence.best_threshold(fit.logits_of(seen.scores), particles)
     test = row.known.of(row.known.image < 0)
     logits = fit.logits_of(test.scores)

@@ -13,6 +13,9 @@ from scipy.special import expit
 from napari_topaz.settings import SimulateSettings
 
 pytest.importorskip("torch")
+
+from napari_topaz.jobs.calibrating import label_weights  # noqa: E402
+
 TINY = SimulateSettings(micrographs=3, size=256, pixel_size=4.6, diameter=180.0, particles=10, carbon=0.0)
 
 
@@ -44,6 +47,17 @@ def test_the_right_slope_has_the_right_precision(calibration: ModuleType, slope:
     assert right.f1_below < 0.01
     wrong = calibration.outcome(row, 2.2 if slope < 1 else 0.4, 0.01)
     assert abs(wrong.expected - wrong.true) > 0.05
+
+
+def test_labels_count_as_they_do_in_the_package(calibration: ModuleType) -> None:
+    known = drawn(calibration, 1.0).known
+    seen = known.of(known.image >= 0)
+    counts = np.bincount(seen.image[seen.labelled], minlength=8)
+    assert counts[:3].all()
+    assert counts[3:].sum() > 8
+    np.testing.assert_allclose(calibration.weights_of(seen, "and 8"), label_weights(counts, 3))
+    assert calibration.weights_of(seen, "held out").sum() == counts[:3].sum()
+    assert calibration.weights_of(seen, "all").sum() == counts.sum()
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ from scipy.special import expit
 
 torch = pytest.importorskip("torch")
 
-from napari_topaz.jobs.calibrating import calibrated  # noqa: E402
+from napari_topaz.jobs.calibrating import calibrated, expected_slope, label_weights  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.picker import ModelCard, PickerModel  # noqa: E402
+from napari_topaz.numerics.presence import SLOPE  # noqa: E402
 from napari_topaz.preprocess import Prepared  # noqa: E402
 from napari_topaz.score_map import ScoreMap  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings  # noqa: E402
@@ -81,15 +82,30 @@ def test_the_threshold_is_near_the_best_f1(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_network_from_random_weights_is_believed_less(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = a_set(monkeypatch, frozenset())
     pretrained, random = (calibrated(a_model(origin), made).card for origin in ("the general model", ""))
-    assert random.score_slope == pytest.approx(0.6, rel=0.05)
-    assert pretrained.score_slope == pytest.approx(1.1, rel=0.05)
+    assert random.score_slope < 0.7 * pretrained.score_slope
 
 
-def test_labels_that_were_trained_on_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, _ = a_set(monkeypatch, frozenset())
-    fewer = replace(made, images=tuple(replace(i, positives=i.positives[:1]) for i in made.images))
-    one, other = (calibrated(a_model(), s).card for s in (made, fewer))
-    assert (one.score_slope, one.score_offset) == (other.score_slope, other.score_offset)
+def test_slopes_fall_with_the_number_of_labels_up_to_a_hundred() -> None:
+    assert [expected_slope(n, pretrained=True) for n in (1, 10)] == [SLOPE, SLOPE]
+    assert expected_slope(10, pretrained=False) == pytest.approx(0.6)
+    assert expected_slope(100, pretrained=True) == pytest.approx(SLOPE * 10**-0.15)
+    assert expected_slope(5000, pretrained=True) == expected_slope(100, pretrained=True)
+
+
+def test_labels_that_were_trained_on_count_for_eight_at_most() -> None:
+    np.testing.assert_allclose(label_weights([2, 3, 2], 1), [1] * 7)
+    np.testing.assert_allclose(label_weights([2, 30, 2], 1), [1] * 2 + [0.25] * 32)
+    np.testing.assert_allclose(label_weights([2, 3], 4), [1] * 5)
+    assert len(label_weights([], 0)) == 0
+
+
+def test_labels_that_were_trained_on_move_the_slope_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(held_out: str) -> float:
+        made, _ = a_set(monkeypatch, frozenset(held_out))
+        expected = expected_slope(sum(len(i.positives) for i in made.images), pretrained=True)
+        return abs(np.log(calibrated(a_model(), made).card.score_slope / expected))
+
+    assert 0 < moved("") < moved("abc")
 
 
 def test_more_weight_on_recall_lowers_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from napari_topaz.model import sampling  # noqa: E402
 from napari_topaz.model.networks import build  # noqa: E402
 from napari_topaz.model.training import (  # noqa: E402
     BOXES,
+    ENOUGH_LABELS,
     TILES,
     as_labels,
     draw_boxes,
@@ -174,6 +175,19 @@ def test_the_same_seed_draws_the_same() -> None:
     first, second = (draw_tiles(regions, network, torch.Generator().manual_seed(7)) for _ in range(2))
     assert torch.equal(first.images, second.images)
     assert torch.equal(first.classes, second.classes)
+
+
+@pytest.mark.parametrize("count", [ENOUGH_LABELS - 1, ENOUGH_LABELS])
+def test_tiles_are_turned_by_any_angle_where_labels_are_few(count: int) -> None:
+    """What is interpolated shows values that no pixel has."""
+    images = [labelled((120, 150), [(60, 5 + 6 * k) for k in range(count)])]
+    regions = sampling.Regions.from_images(images, 2.5, 4, CPU)
+    draw = drawing_of(TrainSettings())
+    batch = draw(regions, build(NetworkSettings(width=3)), torch.Generator().manual_seed(3))
+    known = torch.isin(batch.images, regions.pixels)
+    assert bool(known.all()) == (count == ENOUGH_LABELS)
+    assert (batch.classes[batch.anywhere] == sampling.UNLABELLED).any()
+    assert (batch.classes == sampling.POSITIVE).flatten(1).any(1)[TILES // 2 :].all()
 
 
 def test_every_label_has_a_positive_region_however_small_the_radius() -> None:

@@ -21,6 +21,12 @@ MOST_IMAGES = 8
 #: A network that began with random weights is surer of itself: its best slopes with ten labels were .4 to .8
 #: (benchmarks/results/calibration_development.md).
 SLOPE_FROM_RANDOM = 0.6
+#: The more labels it was trained on, the surer: slopes are those of ten labels, and fall with this power of
+#: their number, up to a hundred (the same table).
+FEW_LABELS, MANY_LABELS, SLOPE_DECAY = 10, 100, -0.15
+#: Labels that were trained on score too high, and count for no more than so many that were held out. They
+#: tell where the particles' scores are at all.
+TRAINED_COUNT = 8
 
 
 def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1.0) -> PickerModel:
@@ -28,7 +34,7 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
 
     The precision of picks follows from the number of particles expected on the labelled micrographs, and
     from the scores of held-out labels (:func:`~napari_topaz.numerics.presence.fit_precision`). Labels that
-    were trained on say nothing: their scores are too high.
+    were trained on say little: their scores are too high.
 
     Parameters
     ----------
@@ -49,15 +55,32 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
     scores = np.concatenate([found for found, _ in picked])
     if not len(scores):
         return model
-    held_out = picked[: len(training_set.validation)]
-    labels = [found[hits] for found, hits in held_out]
+    labels = [found[hits] for found, hits in picked]
     particles = _particles(images, training_set.expected)
-    slope = SLOPE if model.card.pretrained else SLOPE_FROM_RANDOM
-    fit = fit_precision(scores, particles, np.concatenate(labels) if labels else (), slope=slope)
+    slope = expected_slope(_labels(training_set), pretrained=bool(model.card.pretrained))
+    weights = label_weights([len(found) for found in labels], len(training_set.validation))
+    fit = fit_precision(scores, particles, np.concatenate(labels), weights, slope=slope)
     threshold, precision = best_threshold(fit.logits_of(scores), particles, beta)
     return model.with_card(
         score_slope=fit.slope, score_offset=fit.offset, threshold=threshold, expected_precision=precision
     )
+
+
+def expected_slope(labels: int, *, pretrained: bool) -> float:
+    """Return the slope that is expected of a network trained on so many labelled particles."""
+    of_few = SLOPE if pretrained else SLOPE_FROM_RANDOM
+    return of_few * (min(max(labels, FEW_LABELS), MANY_LABELS) / FEW_LABELS) ** SLOPE_DECAY
+
+
+def label_weights(counts: Sequence[int], held_out: int) -> NDArray[np.float64]:
+    """Return how much each label counts, of micrographs with so many; the first of them were held out."""
+    trained = sum(counts[held_out:])
+    little = min(1.0, TRAINED_COUNT / max(trained, 1))
+    return np.repeat(np.where(np.arange(len(counts)) < held_out, 1.0, little), counts)
+
+
+def _labels(training_set: TrainingSet) -> int:
+    return sum(len(image.positives) for image in [*training_set.validation, *training_set.training])
 
 
 def _particles(images: Sequence[LabelledImage], expected: float) -> float:

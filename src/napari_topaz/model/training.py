@@ -28,6 +28,8 @@ from napari_topaz.settings import TrainSettings
 TILES, TILE_OUTPUTS = 16, 16
 #: Of those round labels, no more than this part lies round labelled negatives.
 MOST_NEGATIVE = 0.5
+#: From so many labels on, beside those held out, tiles lie in eight symmetries.
+ENOUGH_LABELS = 20
 #: A minibatch of patches (Bepler et al. 2018).
 POSITIVE_PATCHES, UNLABELLED_PATCHES = 16, 240
 #: Patches at labelled negatives, beside those, where there are any.
@@ -67,6 +69,24 @@ def draw_tiles(
     turns = eight_symmetries(generator.device)
     chosen = turns[torch.randint(8 if mirror else 4, (TILES,), generator=generator, device=generator.device)]
     drawn = regions.cut(centres, chosen, TILE_OUTPUTS, network.stride, network.field)
+    return Minibatch(*drawn, anywhere=slice(0, TILES - TILES // 2))
+
+
+def draw_turned_tiles(
+    regions: Regions, network: Classifier, generator: torch.Generator, *, mirror: bool = True
+) -> Minibatch:
+    """Draw tiles as :func:`draw_tiles` does, but at any angle where labels are few.
+
+    Interpolation takes more than half of the variance of white noise, and keeps a network from learning by
+    heart the noise round ten labels; turning alone is worth a third of it. With thirty labels nothing is
+    gained: in strong noise a network then does better with what it will see
+    (benchmarks/results/ablation_development.md).
+    """
+    if len(regions.positives) >= ENOUGH_LABELS:
+        return draw_tiles(regions, network, generator, mirror=mirror)
+    centres = tile_centres(regions, network, generator)
+    turns = random_rotations(TILES, generator, mirror=mirror)
+    drawn = regions.cut(centres, turns, TILE_OUTPUTS, network.stride, network.field, smooth=True)
     return Minibatch(*drawn, anywhere=slice(0, TILES - TILES // 2))
 
 
@@ -136,7 +156,7 @@ def drawing_of(
 ) -> Callable[[Regions, Classifier, torch.Generator], Minibatch]:
     """Return the function that draws minibatches as the settings want them."""
     if uses_tiles(settings):
-        return partial(draw_tiles, mirror=settings.mirror)
+        return partial(draw_turned_tiles, mirror=settings.mirror)
     if settings.sampling == "boxes":
         return partial(draw_boxes, mirror=settings.mirror)
     return partial(draw_patches, mirror=settings.mirror, whole_sample=settings.objective in WHOLE_SAMPLE)

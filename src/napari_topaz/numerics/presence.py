@@ -41,7 +41,12 @@ class Precision:
 
 
 def fit_precision(
-    picks: ArrayLike, particles: float, labels: ArrayLike = (), *, slope: float = SLOPE
+    picks: ArrayLike,
+    particles: float,
+    labels: ArrayLike = (),
+    weights: ArrayLike = 1.0,
+    *,
+    slope: float = SLOPE,
 ) -> Precision:
     """Fit the precision of picks as a logistic function of their score.
 
@@ -59,7 +64,9 @@ def fit_precision(
     particles : float
         m, the number of particles among them.
     labels : array_like of float, shape (k,)
-        Scores of labelled particles by a model that has not seen them.
+        Scores of labelled particles.
+    weights : array_like of float, shape (k,) or ()
+        How much each of them counts: 1 where the model has not seen it.
     slope : float
         The one that is expected.
 
@@ -73,10 +80,8 @@ def fit_precision(
         raise ValueError("Without picks nobody knows what scores mean.")
     m = float(np.clip(particles, LEAST * len(scores), MOST * len(scores)))
     fits = [Precision(float(a), _offset(float(a) * scores, m)) for a in SLOPES]
-    evidence = [
-        float(log_expit(fit.logits_of(known)).sum()) - 0.5 * (np.log(fit.slope / slope) / SPREAD) ** 2
-        for fit in fits
-    ]
+    likelihoods = [float((weights * log_expit(fit.logits_of(known))).sum()) for fit in fits]
+    evidence = np.array(likelihoods) - 0.5 * (np.log(SLOPES / slope) / SPREAD) ** 2
     return fits[int(np.argmax(evidence))]
 
 
