@@ -168,7 +168,7 @@ def columns(rows: Sequence[dict]) -> dict[tuple[str, int], Column]:
 def report(rows: Sequence[dict], options: argparse.Namespace) -> str:
     """Return the tables."""
     found = columns(rows)
-    parts = ["# Ablation of the default recipe", "\n\n".join((__doc__ or "").split("\n\n")[1:3])]
+    parts = ["# Ablation of the default recipe", "\n\n".join((__doc__ or "").split("\n\n")[1:4])]
     done = f"{len(rows)} cells, {options.draws} draws; on {machine()}"
     parts.append(f"Command: `{command('ablation.py')}`; {done}.")
     for count in options.labels:

@@ -216,11 +216,12 @@ def recipe_of(cell: Cell, diameter: float) -> Recipe:
     """Return how a cell is trained.
 
     The papers' methods: the preset "paper" but for width, number of steps and learning rate with its
-    schedule, which are the same for all of them. Preprocessing is the default one for every method.
+    schedule, which are the same for all of them. Preprocessing is the default one for every method, and
+    none of them starts from the general model.
     """
     preprocess = PreprocessSettings(diameter=diameter)
     if cell.method == DEFAULT:
-        return Recipe(preprocess, NetworkSettings(), TrainSettings(seed=cell.draw))
+        return Recipe(preprocess, NetworkSettings(), TrainSettings(seed=cell.draw, start="random"))
     if cell.method == DEEPEM and available(DEEPEM):
         train_settings = with_preset(DEEPEM, TrainSettings(seed=cell.draw))
         return Recipe(preprocess, with_preset(DEEPEM, NetworkSettings()), train_settings)

@@ -11,7 +11,7 @@ from napari_topaz.masks import Mask
 from napari_topaz.numerics.regions import disc_mask, disc_pixels
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared
-from napari_topaz.training_set import Ticks, build_training_set, covered_labels
+from napari_topaz.training_set import Ticks, build_training_set, covered_labels, expected_and_prior
 
 
 def prepared(name: str, shape: tuple[int, int] = (100, 150), factor: float = 4.0) -> Prepared:
@@ -34,12 +34,27 @@ def test_the_prior_follows_from_the_expected_number() -> None:
     # What is labelled, and what is ignored round it, is not unlabelled.
     rest = 15_000 - disc_pixels(6)
     assert made.unlabelled_prior(6) == pytest.approx(19 * 29 / rest)
-    twice = {"a": Picks.labels([(200, 300), (200, 300)])}
-    crowded = build_training_set([prepared("a")], twice, diameter=12, expected=20, label_radius=3)
-    assert crowded.unlabelled_prior(6) == pytest.approx(18 * 29 / rest)  # discs that overlap count once
+    near = {"a": Picks.labels([(200, 300), (200, 308)])}
+    crowded = build_training_set([prepared("a")], near, diameter=12, expected=20, label_radius=3)
+    taken = disc_mask((100, 150), np.array([(50, 75), (50, 77)]), (6, 6)).sum()
+    assert crowded.unlabelled_prior(6) == pytest.approx(18 * 29 / (15_000 - taken))  # overlaps count once
     from_prior = build_training_set([prepared("a")], labels, diameter=12, prior=made.prior, label_radius=3)
     assert from_prior.expected == pytest.approx(20)
     assert not from_prior.assumed
+
+
+def test_the_prior_of_the_papers_example() -> None:
+    _, prior = expected_and_prior(462 * 480, 12, expected=300, label_radius=3)
+    assert prior == pytest.approx(300 * 29 / 221_760)
+
+
+def test_a_particle_is_labelled_once() -> None:
+    """Coordinates that were added twice; a chain of neighbours keeps every other one."""
+    places = [(200, 300), (100, 100), (200, 301), (240, 300), (243, 300), (246, 300), (100, 100)]
+    found = build_training_set([prepared("a")], {"a": Picks.labels(places)}, diameter=12, expected=20)
+    np.testing.assert_allclose(4 * found.images[0].positives, [places[k] for k in (0, 1, 3, 5)])
+    assert found.doubled == 3
+    assert found.n_labels == 4
 
 
 def test_an_expected_number_is_assumed_above_the_labels() -> None:

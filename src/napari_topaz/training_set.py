@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from napari_topaz.numerics.regions import disc_mask, disc_pixels
 from napari_topaz.picks import Kind, Picks
@@ -14,6 +15,8 @@ from napari_topaz.preprocess import Prepared
 
 #: Where nobody says how many particles there are: discs of the particle's diameter cover this much.
 ASSUMED_COVERAGE = 0.2
+#: Labels nearer to one another than this are of one particle, in preprocessed pixels.
+DOUBLE = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class TrainingSet:
         Expected number of particles per micrograph, under no mask, where not all are labelled.
     assumed : bool
         Whether `expected` is only an assumption (see :data:`ASSUMED_COVERAGE`).
+    doubled : int
+        Labels that were left out, as they lie on another one.
     """
 
     images: tuple[LabelledImage, ...]
@@ -92,6 +97,7 @@ class TrainingSet:
     label_radius: float
     expected: float
     assumed: bool
+    doubled: int = 0
 
     @property
     def training(self) -> tuple[LabelledImage, ...]:
@@ -179,6 +185,7 @@ def build_training_set(
     """
     ticks = ticks or Ticks()
     images = tuple(_labelled(p, picks.get(p.name, Picks()), ticks) for p in prepared)
+    given = sum(_particles(p, picks.get(p.name, Picks())) for p in prepared)
     images = tuple(i for i in images if len(i.positives) + len(i.negatives) or i.complete)
     if not any(len(i.positives) for i in images):
         if covered_labels(prepared, picks):
@@ -205,6 +212,7 @@ def build_training_set(
         label_radius=label_radius,
         expected=float(expected),
         assumed=assumed,
+        doubled=given - sum(len(i.positives) for i in images),
     )
 
 
@@ -248,7 +256,23 @@ def _labelled(prepared: Prepared, picks: Picks, ticks: Ticks) -> LabelledImage:
             f"remove them, or take it for complete."
         )
     complete = prepared.name in ticks.known
-    return LabelledImage(prepared, small.yx[~negative], small.yx[negative], prepared.masked, complete)
+    positives = _without_doubles(small.yx[~negative])
+    return LabelledImage(prepared, positives, small.yx[negative], prepared.masked, complete)
+
+
+def _without_doubles(yx: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drop labels of a particle that has one already: it can be found but once."""
+    keep = np.ones(len(yx), bool)
+    pairs = cKDTree(yx).query_pairs(DOUBLE, output_type="ndarray") if len(yx) else np.zeros((0, 2), int)
+    for first, second in pairs[np.lexsort(pairs.T[::-1])]:
+        if keep[first]:
+            keep[second] = False
+    return yx[keep]
+
+
+def _particles(prepared: Prepared, picks: Picks) -> int:
+    """How many labelled particles are given for it, doubles too."""
+    return int((picks.kinds[prepared.usable(picks)] != Kind.NOT_PARTICLE).sum())
 
 
 def covered_labels(prepared: Iterable[Prepared], picks: Mapping[str, Picks]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from napari_topaz.settings import SimulateSettings
 
 pytest.importorskip("torch")
 
-from napari_topaz.jobs.calibrating import label_weights  # noqa: E402
+from napari_topaz.jobs.calibrating import label_weights
 
 TINY = SimulateSettings(micrographs=3, size=256, pixel_size=4.6, diameter=180.0, particles=10, carbon=0.0)
 

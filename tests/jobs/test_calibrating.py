@@ -92,6 +92,14 @@ def test_slopes_fall_with_the_number_of_labels_up_to_a_hundred() -> None:
     assert expected_slope(5000, pretrained=True) == expected_slope(100, pretrained=True)
 
 
+def test_what_was_learnt_from_other_micrographs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live calibrates on one micrograph alone."""
+    made, _ = a_set(monkeypatch, frozenset())
+    one = replace(made, images=made.images[:1])
+    few, many = (calibrated(a_model().with_card(labels=n), one).card for n in (10, 100))
+    assert many.score_slope < few.score_slope
+
+
 def test_labels_that_were_trained_on_count_for_eight_at_most() -> None:
     np.testing.assert_allclose(label_weights([2, 3, 2], 1), [1] * 7)
     np.testing.assert_allclose(label_weights([2, 30, 2], 1), [1] * 2 + [0.25] * 32)

@@ -417,6 +417,7 @@ def test_full_memory_while_validating_keeps_what_was_learnt(micrographs, monkeyp
     assert len(calls) == 3, "two epochs, and the threshold at the end"
     assert model.card.best_epoch == 1
     assert "memory is full" in of_type(events, Warned)[0].message
+    assert "no probabilities" in of_type(events, Warned)[-1].message
 
 
 @pytest.mark.parametrize("how", ["eight", "four", "none"])

@@ -191,13 +191,19 @@ def test_the_exact_binomial_has_a_gradient_where_scores_saturate() -> None:
 
 def test_a_moving_mean_remembers_and_takes_the_gradient_of_now() -> None:
     moving = objectives.MovingMean(0.9)
-    first = moving.update(torch.tensor(0.5))
+    seen, unseen = torch.tensor(True), torch.tensor(False)
+    moving.update(torch.tensor(0.0), unseen)  # nothing unlabelled yet: nothing to remember
+    first = moving.update(torch.tensor(0.5), seen)
     mean = torch.tensor(0.1, requires_grad=True)
-    second = moving.update(mean)
+    moving.update(torch.tensor(0.0), unseen)
+    second = moving.update(mean, seen)
     assert first.item() == pytest.approx(0.5)
     assert second.item() == pytest.approx(0.46)
     assert torch.autograd.grad(second, mean)[0].item() == 1
     logits, labels = minibatch()
+    nothing = torch.full_like(labels, -2).clamp(max=-2)
+    kept = objectives.MovingMean(0.9)
+    assert torch.isfinite(objectives.ge_kl(logits, nothing, 0.05, moving=kept))
     whole = objectives.ge_kl(logits, labels, 0.05, moving=objectives.MovingMean(0.0))
     assert whole.item() == pytest.approx(objectives.ge_kl(logits, labels, 0.05).item(), rel=1e-6)
 

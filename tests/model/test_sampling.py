@@ -56,7 +56,7 @@ def test_masked_regions_are_never_drawn_from() -> None:
     hidden[:, :10] = hidden[20, 17] = True
     image = replace(labelled((50, 40), [(20, 17)], [(40, 8), (40, 30)]), masked=hidden)
     classes = sampling.region_classes(image, 3, 8)
-    assert (classes[hidden] == sampling.IGNORED).all()
+    assert (classes[hidden] == sampling.MASKED).all()
     assert (classes == sampling.POSITIVE).sum() == 28
     regions = sampling.Regions.from_images([image], 3, 8, CPU)
     taken = torch.tensor(hidden.ravel())
@@ -217,6 +217,21 @@ def test_a_whole_sample_holds_the_positives_that_were_drawn_anywhere(draw) -> No
     assert (labels[~anywhere] != sampling.UNLABELLED).all()
     assert torch.equal(labels[~anywhere] == sampling.POSITIVE, classes[~anywhere] == sampling.POSITIVE)
     assert torch.equal(as_labels(batch, whole_sample=False), classes.flatten())
+
+
+@pytest.mark.parametrize("draw", [draw_tiles, partial(draw_patches, whole_sample=True)])
+def test_a_whole_sample_holds_nothing_masked(draw) -> None:
+    """π of NNPU is that of what is under no mask."""
+    hidden = np.zeros((60, 60), bool)
+    hidden[:30] = True
+    image = replace(labelled((60, 60), [(45, 10), (45, 40)]), masked=hidden)
+    regions = sampling.Regions.from_images([image], 3, 5, CPU)
+    batch = draw(regions, build(NetworkSettings(width=3)), torch.Generator().manual_seed(0))
+    labels = as_labels(batch, whole_sample=True).reshape(batch.classes.shape)
+    masked = batch.classes == sampling.MASKED
+    assert masked[batch.anywhere].any()
+    assert (labels[masked] == sampling.MASKED).all()
+    assert (labels[batch.anywhere] == sampling.UNLABELLED).any()
 
 
 def test_training_asks_cuda_for_the_same_sums_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_topaz.numerics.regions import disc_offsets, disc_pixels, prior_from_expected
+from napari_topaz.numerics.regions import disc_offsets, disc_pixels
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,3 @@ def test_limit_cuts_a_huge_disc() -> None:
 def test_refuses_a_negative_radius(radius: float) -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         disc_offsets(radius)
-
-
-def test_prior_of_the_papers_example() -> None:
-    assert prior_from_expected(300, 3, (462, 480)) == pytest.approx(300 * 29 / 221_760)
-
-
-@pytest.mark.parametrize("expected", [0, -3, 10_000])
-def test_refuses_a_prior_outside_of_0_and_1(expected: float) -> None:
-    with pytest.raises(ValueError, match="expected number"):
-        prior_from_expected(expected, 3, (100, 200))

@@ -57,7 +57,9 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
         return model
     labels = [found[hits] for found, hits in picked]
     particles = _particles(images, training_set.expected)
-    slope = expected_slope(_labels(training_set), pretrained=bool(model.card.pretrained))
+    # Live calibrates on one micrograph, but has learnt from all.
+    learnt = max(model.card.labels, training_set.n_labels)
+    slope = expected_slope(learnt, pretrained=bool(model.card.pretrained))
     weights = label_weights([len(found) for found in labels], len(training_set.validation))
     fit = fit_precision(scores, particles, np.concatenate(labels), weights, slope=slope)
     threshold, precision = best_threshold(fit.logits_of(scores), particles, beta)
@@ -69,7 +71,8 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
 def expected_slope(labels: int, *, pretrained: bool) -> float:
     """Return the slope that is expected of a network trained on so many labelled particles."""
     of_few = SLOPE if pretrained else SLOPE_FROM_RANDOM
-    return of_few * (min(max(labels, FEW_LABELS), MANY_LABELS) / FEW_LABELS) ** SLOPE_DECAY
+    times = min(max(labels, FEW_LABELS), MANY_LABELS) / FEW_LABELS
+    return float(of_few * times**SLOPE_DECAY)
 
 
 def label_weights(counts: Sequence[int], held_out: int) -> NDArray[np.float64]:
@@ -77,10 +80,6 @@ def label_weights(counts: Sequence[int], held_out: int) -> NDArray[np.float64]:
     trained = sum(counts[held_out:])
     little = min(1.0, TRAINED_COUNT / max(trained, 1))
     return np.repeat(np.where(np.arange(len(counts)) < held_out, 1.0, little), counts)
-
-
-def _labels(training_set: TrainingSet) -> int:
-    return sum(len(image.positives) for image in [*training_set.validation, *training_set.training])
 
 
 def _particles(images: Sequence[LabelledImage], expected: float) -> float:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 REPORT_EVERY = 10
 STOPPED_EARLY = "Training was stopped before its first step; there is no model to keep."
 NO_BETTER = "No epoch was better than the model that training started from, so that one is kept."
+NOT_CALIBRATED = "Scores are no probabilities: memory was too small, or there were no picks to calibrate by."
 
 
 def train_on_files(
@@ -162,8 +163,7 @@ def train(
 
     Of all epochs the latest is kept whose held-out average precision is within one standard error
     of the highest so far; a model to start from (not the general one) counts as an epoch before the
-    first. Where training
-    cannot go on (memory, numbers), what it has learnt is kept.
+    first. Where training cannot go on (memory, numbers), what it has learnt is kept.
     """
     settings = settings or TrainSettings()
     if start is None:
@@ -199,6 +199,8 @@ def train(
         partial.whole = not ended
     if not model.card.best_epoch:
         yield Warned(NO_BETTER)
+    if not model.calibrated:
+        yield Warned(NOT_CALIBRATED)
     return model
 
 

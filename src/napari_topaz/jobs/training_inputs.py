@@ -45,10 +45,40 @@ def doubts(training_set: TrainingSet, settings: TrainSettings) -> Iterator[Warne
             f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area). "
             "Give what you count on one."
         )
+    yield from _impossible_numbers(training_set)
+    if training_set.doubled:
+        yield Warned(
+            f"{training_set.doubled} labels lie on another one, and are left out; look for a file that was "
+            "added twice."
+        )
+    if settings.deviation_filter and training_set.n_labels < FEWEST_LABELS:
+        yield Warned(
+            "Picks are not filtered by their standard deviation: its range is known from "
+            f"{FEWEST_LABELS} labels on, and there are {training_set.n_labels}."
+        )
     if not training_set.held_out and settings.held_out > 0:
         yield Warned(
             "No labels are held out to choose the best epoch, as that would take more than a third of "
             "them; label some particles on three micrographs or more."
+        )
+
+
+def _impossible_numbers(training_set: TrainingSet) -> Iterator[Warned]:
+    """Say where the number of particles that was given cannot be true."""
+    open_ = [i for i in training_set.images if not i.complete]
+    labelled = sum(len(i.positives) for i in open_)
+    if labelled > len(open_) * training_set.expected * (1 + 1e-6):
+        yield Warned(
+            f"{training_set.expected:.0f} particles per micrograph are expected, but "
+            f"{labelled / len(open_):.0f} are labelled on average, so that all else is taken for background; "
+            "give a number that counts those too that nobody labelled."
+        )
+    area = math.pi * training_set.particle_radius**2
+    pixels = float(np.mean([i.pixels for i in training_set.images]))
+    if training_set.expected * area > pixels:
+        yield Warned(
+            f"{training_set.expected:.0f} particles of this diameter do not fit on a micrograph, as "
+            f"{pixels / area:.0f} cover it; give how many there are on one, and check the diameter."
         )
 
 
@@ -118,6 +148,11 @@ def prior_of(training_set: TrainingSet, settings: TrainSettings) -> float:
     """
     from napari_topaz.model.objectives import ALL_REGIONS, WHOLE_SAMPLE, WITH_SLACK
 
+    if settings.objective in WHOLE_SAMPLE and settings.sampling == "boxes":
+        raise JobError(
+            f"Objective {settings.objective} needs a sample of all regions, which boxes are not; take "
+            "sampling patches or tiles."
+        )
     if settings.objective in WHOLE_SAMPLE | ALL_REGIONS:
         return training_set.prior
     prior = training_set.unlabelled_prior(ignore_radius(training_set, settings))

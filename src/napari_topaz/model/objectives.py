@@ -67,10 +67,10 @@ def pn(logits: Tensor, labels: Tensor, prior: float) -> Tensor:
 
 
 def supervised_share(labels: Tensor) -> Tensor:
-    """Return the weight η of the supervised risk in PNU learning (Sakai et al. 2017, equation 6).
+    """Return the weight η of the supervised risk, as in PNU learning (Sakai et al. 2017).
 
     η·(π·E_P H(s, 1) + (1 − π)·E_N H(s, 0)) + (1 − η)·R, R the risk without labelled negatives;
-    0 in a minibatch that has none.
+    0 in a minibatch that has none. (Their η weighs the other risk; here both have ½.)
     """
     return SUPERVISED * (labels == -1).any()
 
@@ -118,14 +118,19 @@ class MovingMean:
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
-        #: So far; None before the first minibatch.
+        #: So far; None before the first minibatch, NaN before the first unlabelled region.
         self.mean: Tensor | None = None
 
-    def update(self, mean: Tensor) -> Tensor:
-        """Return the average so far, with the gradient of this minibatch's `mean`."""
+    def update(self, mean: Tensor, seen: Tensor) -> Tensor:
+        """Return the average so far, with the gradient of this minibatch's `mean`.
+
+        Where the minibatch had no unlabelled region (`seen` is False) the average stays as it is.
+        """
         now = mean.detach()
-        self.mean = now if self.mean is None else self._decay * self.mean + (1 - self._decay) * now
-        return self.mean + (mean - now)
+        before = torch.full_like(now, math.nan) if self.mean is None else self.mean
+        new = torch.where(before.isnan(), now, self._decay * before + (1 - self._decay) * now)
+        self.mean = torch.where(seen, new, before)
+        return torch.where(seen, new + (mean - now), mean)
 
 
 def ge_kl(
@@ -138,7 +143,8 @@ def ge_kl(
     """
     unlabelled = labels == 0
     if moving is not None:
-        mean = moving.update(mean_where(torch.sigmoid(logits), unlabelled)).clamp(1e-6, 1 - 1e-6)
+        now = mean_where(torch.sigmoid(logits), unlabelled)
+        mean = moving.update(now, unlabelled.any()).clamp(1e-6, 1 - 1e-6)
         log_g, log_not_g = mean.log(), (1 - mean).log()
     else:
         log_n = unlabelled.sum().clamp(min=1).log()

@@ -67,8 +67,8 @@ class ModelCard(Settings):
     pretrained : str
         Where its first weights come from; empty where they were random.
     deviation_range : tuple of float or None
-        Lowest and highest standard deviation of the boxes round the labelled particles, in preprocessed
-        pixels; None where it is not known.
+        Of the standard deviations of the boxes round the labelled particles, in preprocessed pixels: a
+        little wider than from the lowest to the highest; None where it is not known.
     deviation_box : int
         Edge of those boxes, odd, preprocessed pixels.
     average : tuple of tuples of float

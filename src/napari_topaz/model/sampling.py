@@ -21,7 +21,8 @@ from napari_topaz.training_set import LabelledImage
 
 #: Classes of regions, as the objectives take them, and one more for what they must not see. Negatives are
 #: single places that somebody rejected; background is all of a micrograph whose particles are all labelled.
-POSITIVE, UNLABELLED, NEGATIVE, BACKGROUND, IGNORED = 1, 0, -1, -2, 2
+#: What is ignored lies in the flanks of labels, and belongs to a sample of all regions; what is masked, not.
+POSITIVE, UNLABELLED, NEGATIVE, BACKGROUND, IGNORED, MASKED = 1, 0, -1, -2, 2, 3
 
 
 def region_classes(image: LabelledImage, label_radius: float, ignore_radius: float) -> NDArray[np.int8]:
@@ -39,7 +40,7 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
     Returns
     -------
     ndarray of int8, shape (height, width)
-        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE` or :data:`IGNORED` (also what is masked);
+        :data:`POSITIVE`, :data:`UNLABELLED`, :data:`NEGATIVE`, :data:`IGNORED` or :data:`MASKED`;
         :data:`BACKGROUND` in place of unlabelled where the labels are complete.
     """
     rest = BACKGROUND if image.complete else UNLABELLED
@@ -62,7 +63,7 @@ def region_classes(image: LabelledImage, label_radius: float, ignore_radius: flo
             near = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
             classes[low[0] : high[0], low[1] : high[1]][near] = value
     if image.masked is not None:
-        classes[image.masked] = IGNORED
+        classes[image.masked] = MASKED
     return classes
 
 

@@ -17,6 +17,7 @@ from napari_topaz.model.networks import Classifier
 from napari_topaz.model.objectives import INDEPENDENT, WHOLE_SAMPLE, WITH_SLACK, MovingMean, by_name
 from napari_topaz.model.sampling import (
     IGNORED,
+    MASKED,
     UNLABELLED,
     Regions,
     eight_symmetries,
@@ -165,13 +166,15 @@ def drawing_of(
 def as_labels(batch: Minibatch, *, whole_sample: bool) -> Tensor:
     """Classes as an objective takes them, shape (n,).
 
-    With `whole_sample` the unlabelled regions are all of those drawn anywhere, labelled positives
-    included, and only those: round labels there are too many particles.
+    With `whole_sample` the unlabelled regions are all of those drawn anywhere but under masks, labelled
+    positives included, and only those: round labels there are too many particles.
     """
     labels = batch.classes
     if whole_sample:
+        anywhere = torch.zeros_like(labels, dtype=torch.bool)
+        anywhere[batch.anywhere] = True
         labels = torch.where(labels == UNLABELLED, IGNORED, labels)
-        labels[batch.anywhere] = UNLABELLED
+        labels = torch.where(anywhere & (labels != MASKED), UNLABELLED, labels)
     return labels.flatten()
 
 

@@ -53,9 +53,10 @@ def fit_precision(
     For a slope a, the offset b(a) follows from the number m of particles among the n picks: Σ pᵢ = m with
     pᵢ = sigmoid(a sᵢ + b). Particles then have the scores of the picks with the density pᵢ / m, so that
     labels with scores tⱼ, a sample of the particles, have the likelihood Π p(tⱼ) / m. With a log-normal
-    prior round the expected one the most probable slope is taken: the model of presence-only data with a
-    known prevalence (Ward, Hastie, Barry, Elith & Leathwick, *Biometrics* 65, 554 (2009), section 3), whose
-    two coefficients are not known well from presences alone.
+    prior round the expected one the most probable slope is taken. These are presence-only data with a known
+    prevalence, from which alone two coefficients are not known well (Ward, Hastie, Barry, Elith &
+    Leathwick, *Biometrics* 65, 554 (2009)); the likelihood is that of a weighted distribution (Lele & Keim,
+    *Ecology* 87, 3021 (2006)) with the prevalence fixed.
 
     Parameters
     ----------
@@ -76,11 +77,12 @@ def fit_precision(
         Where there are no picks.
     """
     scores, known = np.asarray(picks, np.float64), np.asarray(labels, np.float64)
+    counts = np.asarray(weights, np.float64)
     if not len(scores):
         raise ValueError("Without picks nobody knows what scores mean.")
     m = float(np.clip(particles, LEAST * len(scores), MOST * len(scores)))
     fits = [Precision(float(a), _offset(float(a) * scores, m)) for a in SLOPES]
-    likelihoods = [float((weights * log_expit(fit.logits_of(known))).sum()) for fit in fits]
+    likelihoods = [float((counts * log_expit(fit.logits_of(known))).sum()) for fit in fits]
     evidence = np.array(likelihoods) - 0.5 * (np.log(SLOPES / slope) / SPREAD) ** 2
     return fits[int(np.argmax(evidence))]
 

@@ -77,34 +77,3 @@ def disc_mask(
             far = ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2
             mask[first[0] : last[0], first[1] : last[1]] |= far <= 1 + SLACK
     return mask
-
-
-def prior_from_expected(expected: float, radius: float, shape: tuple[int, int]) -> float:
-    """Return π, the fraction of regions that are positive.
-
-    Parameters
-    ----------
-    expected : float
-        Expected number of particles in the image.
-    radius : float
-        Label radius in pixels: regions this close to a particle are positive.
-    shape : tuple of int
-        (height, width) of the (downsampled) image.
-
-    Returns
-    -------
-    float
-        Particles × pixels of a disc / pixels of the image.
-
-    Raises
-    ------
-    ValueError
-        If that is not between 0 and 1.
-    """
-    prior = expected * disc_pixels(radius) / (shape[0] * shape[1])
-    if not 0 < prior < 1:
-        raise ValueError(
-            f"{expected:g} particles of radius {radius:g} px in {shape[0]} × {shape[1]} px make a prior of "
-            f"{prior:.3g}, which is not between 0 and 1: correct the expected number of particles."
-        )
-    return prior

@@ -83,7 +83,7 @@ class TrainSettings(Settings):
         "pretrained", "Weights to start from, where no model is given.", choices=choices.STARTS, advanced=True
     )
     expected: float | None = option(
-        None, "Expected number of particles per micrograph.", step=10, gt=0, le=1_000_000
+        None, "Expected number of particles per micrograph, outside of masks.", step=10, gt=0, le=1_000_000
     )
     estimate_expected: bool = option(
         False,
@@ -190,7 +190,7 @@ class TrainSettings(Settings):
     )
     beta: float = option(
         1.0,
-        "Weight β of the recall in the F_β whose best threshold on the held-out labels becomes the model's; "
+        "Weight β of the recall in the expected F_β whose best threshold becomes the model's; "
         "2 favours finding all particles.",
         step=0.5,
         gt=0,
