@@ -132,12 +132,15 @@ def figure(
 
 def against_labels(axis: Axes, rows: Sequence[dict], sets: Sequence[str], counts: Sequence[int]) -> None:
     """Mean AP of the sets; what needs no label is drawn at 0."""
+    measured = {row["method"] for row in rows}
     for m, recipe in RECIPES.items():
+        if m not in measured:
+            continue
         points = [(c, overall(means(rows, m, c), sets)) for c in counts]
         points = [p for p in points if isfinite(p[1])]
         label, style = recipe.title, "--" if recipe.who == PEER else "-"
         x, y = zip(*points, strict=True) if points else ((), ())
-        # Also without a point: the legend is of this panel.
+        # Also without a point, where some sets are missing: the legend is of this panel.
         axis.plot(x, y, style, color=COLOURS[m], marker="o", markersize=4, label=label, linewidth=1.4)
     axis.set_xscale("symlog", linthresh=10, linscale=0.5)
     axis.set_xticks(list(counts), [str(c) for c in counts])
