@@ -176,8 +176,7 @@ def train(
     if partial is not None:
         partial.begin(run)
     yield from doubts(training_set, run.settings)
-    total = run.epochs * run.settings.steps
-    yield Started("Training", total)
+    yield Started("Training", run.epochs * run.settings.steps)
     ended = False
     for epoch in range(run.done + 1, run.epochs + 1):
         try:
