@@ -56,7 +56,7 @@ HERE = Path(__file__).parent
 #: Constants of presence.py that are tried: the expected slope, and the spread of its logarithm.
 SLOPES, SPREADS = (0.6, 0.8, 1.0, 1.1, 1.25), (0.2, 0.35, 0.5)
 #: Which labels count.
-COUNTED = ("held out", "and 8", "all")
+HELD_OUT, PACKAGE, ALL = COUNTED = ("held out", f"and {calibrating.TRAINED_COUNT}", "all")
 #: The expected precision should be no farther from the true one.
 TOLERATED = 0.05
 #: Elements of ablation_elements.py by where training starts.
@@ -179,7 +179,7 @@ def weights_of(seen: Known, counted: str) -> NDArray[np.float64]:
     """How much each labelled pick counts."""
     held_out = seen.held_out[seen.labelled]
     trained = max(int((~held_out).sum()), 1)
-    little = {"held out": 0.0, "and 8": min(1.0, calibrating.TRAINED_COUNT / trained), "all": 1.0}[counted]
+    little = {HELD_OUT: 0.0, PACKAGE: min(1.0, calibrating.TRAINED_COUNT / trained), ALL: 1.0}[counted]
     return np.where(held_out, 1.0, little)
 
 
@@ -195,7 +195,7 @@ def offset_of(row: Row, logits: NDArray[np.float64], particles: float) -> float:
     return _OFFSETS[key]
 
 
-def outcome(row: Row, slope: float, spread: float, counted: str = COUNTED[1]) -> Outcome:
+def outcome(row: Row, slope: float, spread: float, counted: str = PACKAGE) -> Outcome:
     """Calibrate with these constants, and look at the test picks."""
     seen = row.known.of((row.known.image >= 0) & (row.known.image < calibrating.MOST_IMAGES))
     particles = row.expected * len(np.unique(seen.image))

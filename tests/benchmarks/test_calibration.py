@@ -55,9 +55,9 @@ def test_labels_count_as_they_do_in_the_package(calibration: ModuleType) -> None
     counts = np.bincount(seen.image[seen.labelled], minlength=8)
     assert counts[:3].all()
     assert counts[3:].sum() > 8
-    np.testing.assert_allclose(calibration.weights_of(seen, "and 8"), label_weights(counts, 3))
-    assert calibration.weights_of(seen, "held out").sum() == counts[:3].sum()
-    assert calibration.weights_of(seen, "all").sum() == counts.sum()
+    np.testing.assert_allclose(calibration.weights_of(seen, calibration.PACKAGE), label_weights(counts, 3))
+    assert calibration.weights_of(seen, calibration.HELD_OUT).sum() == counts[:3].sum()
+    assert calibration.weights_of(seen, calibration.ALL).sum() == counts.sum()
 
 
 @pytest.mark.slow
