@@ -125,8 +125,7 @@ def train(
     Returns
     -------
     snapshots : list of Snapshot
-        Their times are those of the files, times the share of the clock that the process ran, less the
-        time of starting up: CPU seconds, whatever else the machine does.
+        Their times are the CPU seconds used until the files were written, less the time of starting up.
     whole : Finished
         All of it.
     """
@@ -138,10 +137,10 @@ def train(
         threads=threads,
         environment={"PEER_SEED": str(training.seed)},
     )
-    snapshots, share = [], whole.cpu / whole.wall
+    snapshots = []
     for epoch in range(1, training.epochs + 1):
         path = folder / f"model_epoch{epoch}.sav"
-        seconds = (path.stat().st_mtime - whole.began) * share - before
+        seconds = whole.cpu_until(path.stat().st_mtime) - before
         snapshots.append(Snapshot(epoch * training.steps, max(0.0, seconds), path))
     return snapshots, whole
 

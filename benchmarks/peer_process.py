@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
+
 #: Lines of a failed command's output that are shown.
 SHOWN = 5
 #: The peak of memory is looked up this often; what a command takes in its last moment may be missed.
 EVERY = 0.01
+#: Its CPU seconds are remembered this often (s).
+REMEMBERED = 1.0
 #: What decides over the number of threads in numpy and torch.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -39,6 +43,8 @@ class Finished:
         for a short while counts the memory of the process that starts the command.
     output : str
         Standard output and error together.
+    history : sequence of (float, float)
+        (seconds since the epoch, CPU seconds of the process itself until then) about once a second.
     """
 
     began: float
@@ -46,6 +52,15 @@ class Finished:
     cpu: float
     peak: float
     output: str
+    history: Sequence[tuple[float, float]] = ()
+
+    def cpu_until(self, moment: float) -> float:
+        """Return the CPU seconds used until a time (s since the epoch), linear between what is remembered.
+
+        Not the clock times a share: a process that was stopped for an hour has not worked in it.
+        """
+        moments, seconds = zip(*self.history, (self.began + self.wall, self.cpu), strict=True)
+        return float(np.interp(moment, (self.began, *moments), (0.0, *seconds)))
 
 
 def finished(
@@ -73,7 +88,7 @@ def finished(
     with tempfile.TemporaryFile() as said:
         began, clock = time.time(), time.perf_counter()
         with subprocess.Popen(line, stdout=said, stderr=subprocess.STDOUT, env=surroundings) as process:
-            peak = _Peak(process.pid)
+            watch = _Watch(process.pid)
             try:
                 _, status, used = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
@@ -81,22 +96,23 @@ def finished(
                 process.kill()
                 raise
             finally:
-                peak.stop()
+                watch.stop()
         wall = time.perf_counter() - clock
         said.seek(0)
         output = said.read().decode(errors="replace")
     if process.returncode:
         last = "\n".join(output.strip().splitlines()[-SHOWN:])
         raise CommandFailedError(f"{' '.join(line)} ended with {process.returncode}:\n{last}")
-    return Finished(began, wall, used.ru_utime + used.ru_stime, peak.megabytes, output)
+    return Finished(began, wall, used.ru_utime + used.ru_stime, watch.megabytes, output, watch.history)
 
 
-class _Peak:
-    """Looks up the most memory that a process has held so far, until it is stopped."""
+class _Watch:
+    """Looks up a process's most memory so far, and its CPU seconds over time, until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         self.megabytes = 0.0
-        self._path, self._ended = Path(f"/proc/{pid}/status"), Event()
+        self.history: list[tuple[float, float]] = []
+        self._folder, self._ended = Path(f"/proc/{pid}"), Event()
         self._thread = Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -107,12 +123,21 @@ class _Peak:
     def _watch(self) -> None:
         while not self._ended.wait(EVERY):
             try:
-                with self._path.open() as file:
-                    line = next((one for one in file if one.startswith("VmHWM")), None)
+                self._look()
             except OSError:  # it has ended, or this system has no such file
                 return
-            if line is not None:
-                self.megabytes = max(self.megabytes, int(line.split()[1]) * 1024 / 1e6)
+
+    def _look(self) -> None:
+        with (self._folder / "status").open() as file:
+            line = next((one for one in file if one.startswith("VmHWM")), None)
+        if line is not None:
+            self.megabytes = max(self.megabytes, int(line.split()[1]) * 1024 / 1e6)
+        now = time.time()
+        if not self.history or now - self.history[-1][0] >= REMEMBERED:
+            # User and system time; the name before them may hold anything but ends with ")".
+            fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+            ticks = int(fields[11]) + int(fields[12])
+            self.history.append((now, ticks / os.sysconf("SC_CLK_TCK")))
 
 
 def machine() -> str:

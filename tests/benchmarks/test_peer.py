@@ -68,6 +68,19 @@ def test_a_command_is_accounted_for(process: ModuleType) -> None:
         assert 90 < done.peak < 200
 
 
+def test_cpu_seconds_over_time(process: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "REMEMBERED", 0.05)
+    text = "import time\ntime.sleep(1)\nwhile time.process_time() < .6: pass\nprint(time.time())"
+    done = process.finished(python(text))
+    if sys.platform == "linux":
+        waited = done.cpu_until(done.began + 0.9)
+        assert waited < 0.3  # a share of the clock would be half of it
+        assert done.cpu_until(float(done.output)) > 0.5
+    stopped = process.Finished(100.0, 50.0, 8.0, 0.0, "", [(101.0, 1.0), (103.0, 3.0), (148.0, 3.5)])
+    assert [stopped.cpu_until(t) for t in (99, 100.5, 102, 149, 999)] == [0.0, 0.5, 2.0, 5.75, 8.0]
+    assert process.Finished(100.0, 50.0, 8.0, 0.0, "").cpu_until(125) == 4.0
+
+
 def test_the_memory_of_who_starts_a_command_is_not_the_command_s(process: ModuleType) -> None:
     held = np.ones(40_000_000)  # 320 MB
     done = process.finished(python("import time; time.sleep(.2)"))
@@ -114,7 +127,8 @@ STAND_IN = """
 import os, sys, time
 words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 for epoch in range(1, int(words["--num-epochs"]) + 1):
-    time.sleep(.2)
+    time.sleep(.4)
+    while time.process_time() < .2 * epoch ** 2: pass
     open(f"{words['--save-prefix']}_epoch{epoch}.sav", "w").write(os.environ["PEER_SEED"])
 """
 
@@ -123,17 +137,17 @@ def test_models_are_dated_from_the_end_of_starting_up(
     peer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "command", lambda *words: [str(w) for w in python(STAND_IN, *words)])
-    monkeypatch.setattr(peer, "start_up", lambda threads: 0.001)
+    monkeypatch.setattr(peer, "start_up", lambda threads: 0.1)
+    monkeypatch.setattr(sys.modules["peer_process"], "REMEMBERED", 0.05)
     training = peer.Training(10, epochs=3, steps=20, seed=7)
     snapshots, whole = peer.train(tmp_path, tmp_path / "t.txt", tmp_path / "models", training)
     assert [s.step for s in snapshots] == [20, 40, 60]
     assert [s.path.read_text() for s in snapshots] == ["7"] * 3
     seconds = [s.seconds for s in snapshots]
-    # CPU seconds: of the clock, what the process ran.
-    share = whole.cpu / whole.wall
-    dated = [(s.path.stat().st_mtime - whole.began) * share - 0.001 for s in snapshots]
-    assert seconds == pytest.approx([max(0.0, d) for d in dated])
-    assert seconds[2] > seconds[1]
+    assert seconds[2] == pytest.approx(whole.cpu - 0.1, abs=0.2)
+    if sys.platform == "linux":
+        # CPU seconds: .2, .8 and 1.8 with what it waits in between, which is not the same share of each.
+        assert seconds == pytest.approx([0.1, 0.7, 1.7], abs=0.15)
 
 
 def test_picks_are_read_as_y_x(peer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
