@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from napari_topaz.events import JobError, MicrographDone, Progress, Started, StepDone, Warned
 from napari_topaz.gui.job_bar import Failed, Finished, JobBar, Latest, explain, guarded
+from napari_topaz.jobs.placement import Misplaced
 
 pytestmark = pytest.mark.gui
 
@@ -110,7 +112,35 @@ def test_progress_and_warnings_are_shown(qtbot: QtBot, bar: JobBar) -> None:
     qtbot.waitUntil(lambda: bar.running is None)
     assert [s[:2] for s in shown] == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
     assert "b.mrc" in shown[2][2]
-    assert shown[4][2] == "Be careful."
+    assert bar.notes.text == "Be careful."
+    assert "b.mrc" in bar.message  # which the warning has not covered
+
+
+def test_warnings_outlast_their_job(qtbot: QtBot, bar: JobBar) -> None:
+    def job(stop):
+        yield Warned("Too many labels.")
+        yield Warned("No labels are held out.")
+
+    bar.start("Training", job, on_result=lambda _: bar.say("Training is done."))
+    qtbot.waitUntil(lambda: bar.running is None)
+    assert bar.message == "Training is done."
+    assert bar.notes.text == "Too many labels."
+    bar.notes.more.click()
+    assert bar.notes.text == "• Too many labels.\n• No labels are held out."
+    bar.start("Picking", counting(2))
+    assert bar.notes.isHidden()
+    assert bar.notes.text == ""
+    qtbot.waitUntil(lambda: bar.running is None)
+
+
+def test_what_is_asked_is_no_note(qtbot: QtBot, bar: JobBar) -> None:
+    def job(stop):
+        yield Misplaced("Labels fit better flipped.", SimpleNamespace())  # type: ignore[arg-type]
+
+    bar.start("Reading", job)
+    qtbot.waitUntil(lambda: bar.running is None)
+    assert bar.message == "Labels fit better flipped."
+    assert bar.notes.text == ""
 
 
 def test_nothing_of_an_earlier_run_is_heard(qtbot: QtBot, bar: JobBar) -> None:

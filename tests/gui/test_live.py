@@ -490,5 +490,5 @@ def test_a_real_one_learns_from_clicks_in_the_picture(
     assert not np.array_equal(before, viewer.layers["heat map"].data)
     assert dock.workspace.is_picked("mic_0")
     click(dock, 0, 1, name="mic_2")
-    qtbot.waitUntil(lambda: "mic_2" in dock.job_bar.message, timeout=60_000)
+    qtbot.waitUntil(lambda: "mic_2" in dock.job_bar.notes.text, timeout=60_000)
     assert dock.training.live.isChecked()

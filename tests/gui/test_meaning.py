@@ -18,11 +18,13 @@ from napari_topaz.settings import PreprocessSettings, TrainSettings
 SHAPE = (1000, 2000)  # 2 Mpx; a circle of 100 px covers 7854 px, 0.39 %
 
 
-def said(diameter: float = 100.0, counted: float | None = None, **train: object) -> str:
+def said(
+    diameter: float = 100.0, counted: float | None = None, labelled: float = 0.0, **train: object
+) -> str:
     options = replace(
         Options(), preprocess=PreprocessSettings(diameter=200, downsample=5), train=TrainSettings(**train)
     )
-    return meaning(options, SHAPE, diameter, 2.0, counted)
+    return meaning(options, SHAPE, diameter, 2.0, counted, labelled)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,12 @@ def said(diameter: float = 100.0, counted: float | None = None, **train: object)
             {"expected": 2000},
             "2,000 particles of 200 Å do not fit on a micrograph: they would cover 785% of it.",
         ),
+        ({"expected": 50, "labelled": 50.0}, "About 50 particles"),
+        (
+            {"expected": 50, "labelled": 62.4},
+            "50 particles of 200 Å are expected per micrograph, but 62 are labelled where any are: give a",
+        ),
+        ({"labelled": 60.0}, "51 particles of 200 Å are assumed per micrograph, but 60 are labelled"),
     ],
 )
 def test_the_number_in_particles(how: dict, text: str) -> None:

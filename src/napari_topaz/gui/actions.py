@@ -10,7 +10,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_topaz.events import EpochDone, Event, Job, MicrographDone, Warned
+from napari_topaz.events import EpochDone, Event, Job, MicrographDone
 from napari_topaz.gui import tasks
 from napari_topaz.gui.general import guess_of, is_guess
 from napari_topaz.gui.job_bar import JobBar
@@ -56,7 +56,6 @@ class Actions(QObject):
         self._session, self._workspace, self._layers = session, session.workspace, session.layers
         self._job_bar = job_bar
         self._reading = Reading(self._workspace, job_bar, self)
-        self._warned = ""  # since the last epoch: why training ended
 
     def choose_threshold(self, threshold: float | None) -> None:
         """Take a threshold for what is shown; None for the one of the model or the reference picker."""
@@ -230,10 +229,7 @@ class Actions(QObject):
 
     def _on_training(self, event: Event) -> None:
         self.training_event.emit(event)
-        if isinstance(event, Warned):
-            self._warned = event.message
-        elif isinstance(event, EpochDone | Glimpsed):
-            self._warned = ""
+        if isinstance(event, EpochDone | Glimpsed):
             self._workspace.set_model(event.model)
 
     def _take_trained(self, model: Any) -> None:
@@ -242,8 +238,7 @@ class Actions(QObject):
         held_out = [r.held_out for r in card.history if r.epoch == card.best_epoch and r.held_out is not None]
         precision = f" (held-out average precision {held_out[0]:.2f})" if held_out else ""
         kept = f"epoch {card.best_epoch}" if card.best_epoch else "the model that it started from"
-        done = self._warned or f"Training is done; {kept} is kept."
-        self._job_bar.say(f"{done.rstrip('.')}{precision}.")
+        self._job_bar.say(f"Training is done; {kept} is kept{precision}.")
 
     def _forget_threshold(self) -> None:
         """The scores of another model mean something else."""

@@ -20,7 +20,9 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 from napari_topaz.events import Event, Job, MicrographDone, Progress, Started, StepDone, Warned
 from napari_topaz.gui.background import Behind
 from napari_topaz.gui.guarded import Failed, Finished, explain, guarded
+from napari_topaz.gui.notes import Notes
 from napari_topaz.gui.threads import JobWorker, TaskWorker
+from napari_topaz.jobs.placement import Misplaced
 
 __all__ = ["Failed", "Finished", "JobBar", "Latest", "explain", "guarded"]
 log = logging.getLogger("napari_topaz")
@@ -122,6 +124,8 @@ class JobBar(QWidget):
         self._message.setWordWrap(True)
         self._message.setObjectName("message")
         self._message.hide()
+        #: What the job warned of, which no later message covers.
+        self.notes = Notes()
         self._bar = QProgressBar()
         self._bar.setTextVisible(True)
         self._button = QPushButton("Stop")
@@ -132,6 +136,7 @@ class JobBar(QWidget):
         row.addWidget(self._button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.notes)
         layout.addWidget(self._message)
         layout.addLayout(row)
         self._show_idle()
@@ -168,6 +173,7 @@ class JobBar(QWidget):
         run, self._stop = next(self._ids), threading.Event()
         self.run_id, self._title, self._began = run, title, time.monotonic()
         self.say("")
+        self.notes.clear()
         worker = JobWorker(make_job, self._stop)
         worker.yielded.connect(lambda event: self._take(run, event, on_event))
         worker.returned.connect(lambda outcome: self._finish(run, outcome, on_result, on_end))
@@ -233,8 +239,10 @@ class JobBar(QWidget):
             if event.error:
                 log.warning("%s: %s", event.name, event.error)
                 self.say(f"{event.name} was left out: {event.error}", error=True)
-        elif isinstance(event, Warned):
+        elif isinstance(event, Misplaced):  # she is asked about it
             self.say(event.message)
+        elif isinstance(event, Warned):
+            self.notes.add(event.message)
         on_event(event)
 
     def _finish(

@@ -210,6 +210,7 @@ class Live(QObject):
         self.began_anew.emit()
         self._panel.clear()
         self._panel.say_live("Live begins …")
+        self._job_bar.notes.clear()
         self._job_bar.behind.start(
             Background(
                 lambda stop: learning.live(mailbox, stop, start),
@@ -232,7 +233,7 @@ class Live(QObject):
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Warned):
-            self._job_bar.say(event.message)
+            self._job_bar.notes.add(event.message)
         elif isinstance(event, RoundDone):
             self._take_round(event)
 

@@ -43,6 +43,7 @@ def meaning(
     diameter: float,
     pixel_size: float | None,
     counted: float | None = None,
+    labelled: float = 0.0,
 ) -> str:
     """Return one sentence.
 
@@ -58,6 +59,8 @@ def meaning(
         Å per pixel.
     counted : float, optional
         Mean number of labels on complete micrographs.
+    labelled : float
+        Mean number of labels on the others, of those that have any.
 
     Raises
     ------
@@ -76,6 +79,12 @@ def meaning(
     covered = expected * math.pi * (diameter / 2) ** 2 / math.prod(shape)
     if covered > MOST_COVERAGE:
         return f"{particles} do not fit on a micrograph: they would cover {covered:.0%} of it."
+    if labelled > expected * (1 + 1e-6):
+        how = "assumed" if train.expected is train.prior is None else "expected"
+        return (
+            f"{particles} {'is' if one else 'are'} {how} per micrograph, but {labelled:.0f} are labelled "
+            "where any are: give a number that counts those too that nobody labelled."
+        )
     share = f"{covered:.0%}" if covered >= 0.01 else "less than 1%"
     pi, cover = f"(π = {prior:.2g})", "it covers" if one else "they cover"
     if train.prior is not None:
@@ -114,9 +123,8 @@ class Meaning(QObject):
         text = ""
         if picture is not None and diameter is not None:
             try:
-                text = meaning(
-                    workspace.options, picture.shape, diameter, workspace.pixel_size(), self._counted()
-                )
+                lengths = (picture.shape, diameter, workspace.pixel_size())
+                text = meaning(workspace.options, *lengths, self._counted(), self._labelled())
             except ValueError:  # lengths are missing still: the hint asks for them
                 text = ""
         self._label.setText(text)
@@ -126,6 +134,11 @@ class Meaning(QObject):
         complete = self._workspace.decisions.ticks.complete
         counts = [n for name in complete if (n := self._workspace.particles_on(name))]
         return sum(counts) / len(counts) if counts else None
+
+    def _labelled(self) -> float:
+        complete = self._workspace.decisions.ticks.complete
+        counts = [n for name, n in self._workspace.particles.items() if name not in complete]
+        return sum(counts) / len(counts) if counts else 0.0
 
     def _hurry(self, *_: object) -> None:
         self._soon.start(100)  # when the picture is drawn

@@ -44,8 +44,9 @@ class Plot(QWidget):
         self.item.setMouseEnabled(False, False)
         self.item.setMenuEnabled(False)
         self.item.hideButtons()
+        self.item.layout.setContentsMargins(1, 6, 1, 1)  # or the highest number is cut off
         self.item.setLabel("left", left)
-        self.item.getAxis("left").setWidth(44)
+        self.item.getAxis("left").setWidth(56)
         self.item.getAxis("bottom").setHeight(19)
         for axis in ("left", "bottom"):
             self.item.getAxis(axis).enableAutoSIPrefix(False)
