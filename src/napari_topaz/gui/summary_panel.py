@@ -91,6 +91,7 @@ class CountsPlot(Plot):
         super().__init__("particles", "Particles of each micrograph, as soon as some are picked", parent)
         self.item.setLabel("bottom", "micrograph in the list")
         self.item.getAxis("bottom").setHeight(34)
+        self.item.layout.setContentsMargins(1, 6, 1, 6)  # or that label is cut off
         self._summary = Summary()
         self.points = pg.ScatterPlotItem(size=4, pen=None)
         self.lines = pg.PlotCurveItem(connect="pairs")
