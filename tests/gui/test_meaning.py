@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 from scipy.special import expit
 
 from napari_topaz.gui.meaning import expected_precision, meaning
 from napari_topaz.gui.options import Options
+from napari_topaz.gui.picks_panel import PicksPanel
 from napari_topaz.gui.workspace import Workspace
 from napari_topaz.picks import Kind, Picks
 from napari_topaz.settings import PreprocessSettings, TrainSettings
@@ -95,3 +97,15 @@ class TestExpectedPrecision:
         assert expected_precision(workspace, None) is None
         self.picked(workspace, scores=(3.0, 2.0))
         assert expected_precision(workspace, "a") is None
+
+
+def test_the_panel_says_how_many_are_right_and_what_that_hangs_on(qtbot: QtBot) -> None:
+    panel = PicksPanel()
+    qtbot.addWidget(panel)
+    scores = np.arange(10, dtype=np.float32)
+    panel.show_scores(scores, 3.0, 7, chosen=False, precision=0.871)
+    assert panel.count.text() == "7 particles here, about 87% right"
+    assert "expected number" in panel.count.toolTip()
+    panel.show_scores(scores, 3.0, 7, chosen=False)
+    assert panel.count.text() == "7 particles here"
+    assert panel.count.toolTip() == ""

@@ -20,6 +20,10 @@ from napari_topaz.gui.plots import Colours, ScoreHistogram
 from napari_topaz.gui.summary_panel import SummaryPanel
 
 SAVE = "Save the picks of all micrographs (STAR, cryoSPARC, Topaz, boxes, CSV …)."
+RIGHT = (
+    "How many of them are expected to be particles, by their scores. It is as good as the expected number per "
+    "micrograph under 2 · Particle; with ten labels it may be off by a tenth."
+)
 GUESS = (
     "They are a guess of the general model, which has learnt from simulated particles, not from your labels."
 )
@@ -125,6 +129,7 @@ class PicksPanel(QWidget):
         self.reset.setEnabled(chosen)
         right = "" if precision is None else f", about {precision:.0%} right"
         self.count.setText("" if count is None else f"{count} particles here{right}")
+        self.count.setToolTip(RIGHT if right else "")
 
     def set_colours(self, colours: Colours) -> None:
         """Follow the viewer's theme."""
