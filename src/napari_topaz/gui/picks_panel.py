@@ -21,8 +21,8 @@ from napari_topaz.gui.summary_panel import SummaryPanel
 
 SAVE = "Save the picks of all micrographs (STAR, cryoSPARC, Topaz, boxes, CSV …)."
 RIGHT = (
-    "How many of them are expected to be particles, by their scores. It is as good as the expected number per "
-    "micrograph under 2 · Particle; with ten labels it may be off by a tenth."
+    "How many of them are expected to be particles, by their scores. It is as good as the expected number "
+    "per micrograph under 2 · Particle; with ten labels it may be off by a tenth."
 )
 GUESS = (
     "They are a guess of the general model, which has learnt from simulated particles, not from your labels."
