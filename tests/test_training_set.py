@@ -82,6 +82,15 @@ def test_whole_micrographs_are_held_out(micrographs: int, fraction: float, held:
     assert again.held_out == made.held_out
 
 
+@pytest.mark.parametrize(("each", "held"), [(2, 20), (40, 7), (400, 1)])
+def test_no_more_labels_are_held_out_than_are_needed(each: int, held: int) -> None:
+    images = [prepared(f"m{i}") for i in range(60)]
+    spread = np.random.default_rng(0).uniform(0, 400, (each, 2))
+    picks = {i.name: Picks.labels(spread) for i in images}
+    made = build_training_set(images, picks, diameter=12, expected=1000, held_out=0.5)
+    assert len(made.held_out) == held  # a third of the labels, 300 of them, one micrograph
+
+
 def test_a_micrograph_with_most_of_the_labels_is_never_held_out() -> None:
     images = [prepared(f"m{i}") for i in range(4)]
     picks = {i.name: Picks.labels([(100, 100), (200, 200)]) for i in images}

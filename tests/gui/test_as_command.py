@@ -313,5 +313,9 @@ def test_labels_of_both_kinds_are_put_together_with_picks() -> None:
     found = with_labels(peaks, labels, 5.0, 0.0)
     np.testing.assert_array_equal(found.yx, [[12, 10], [92, 90], [200, 200]])
     np.testing.assert_array_equal(found.scores, [3, -2, np.nan])
+    # What keeps its distance from other picks is another particle, however near to the label.
+    crowd = Picks([[10, 10], [13, 10], [50, 50], [53, 50]], [3.0, 2.0, 1.0, 0.5])
+    found = with_labels(crowd, labels, 5.0, 0.0)
+    np.testing.assert_array_equal(found.yx[3:], [[10, 10], [53, 50]])
     near = with_labels(peaks, labels, 1.0, 0.0)
     assert len(near) == 5

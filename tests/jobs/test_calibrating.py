@@ -128,3 +128,31 @@ def test_complete_labels_count_themselves(monkeypatch: pytest.MonkeyPatch) -> No
     labels = sum(len(i.positives) for i in made.images)
     logits = card.score_slope * truth["scores"] + card.score_offset
     assert expit(logits).sum() == pytest.approx(labels, rel=0.02)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_micrographs_without_a_particle_do_not_crowd_out_those_with(
+    monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    made, _ = a_set(monkeypatch, frozenset())
+    alone = calibrated(a_model(), made).card
+    score, empty = PickerModel.score, np.full((64, 64), -20.0, np.float32)
+    peaks = np.random.default_rng(2).normal(-2, 1, 16)
+    empty[4::16, 4::16] = peaks.reshape(4, 4)
+
+    def with_empty(self: PickerModel, prepared: Prepared, **how: str) -> ScoreMap:
+        return (
+            score(self, prepared)
+            if prepared.name in "abcd"
+            else ScoreMap(prepared.name, empty, (1.0, 1.0), 0, (64, 64))
+        )
+
+    monkeypatch.setattr(PickerModel, "score", with_empty)
+    image = np.zeros((64, 64), np.float32)
+    empties = [
+        LabelledImage(Prepared(f"e{k}", image, (64, 64)), NONE, NONE, complete=True) for k in range(12)
+    ]
+    images = (*empties, *made.images) if first else (*made.images, *empties)
+    card = calibrated(a_model(), replace(made, images=images)).card
+    assert card.threshold == pytest.approx(alone.threshold, abs=0.3)
+    assert card.expected_precision == pytest.approx(alone.expected_precision, abs=0.05)

@@ -107,3 +107,31 @@ def test_a_job_that_is_stopped_moves_nothing(worlds) -> None:
     stop.set()
     labels = {"a": Picks.labels(places), "b": Picks.labels(others)}
     assert finish(centre_labels([a, b], labels, "b", SETTINGS, stop=stop)) is labels["b"]
+
+
+def test_neighbours_in_the_list_are_read_until_they_are_enough(
+    worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_topaz.jobs.centre.MOST", 30)
+    (a, places), _ = worlds.values()
+    sources = [Micrograph(f"m{k}", a.pixels, PIXEL_SIZE) for k in range(9)]
+    labels = {source.name: Picks.labels(clicked(places, k)) for k, source in enumerate(sources)}
+    read: list[str] = []
+
+    class Noted(PreparedCache):
+        def prepare(self, source, settings):
+            read.append(source.name)
+            return super().prepare(source, settings)
+
+    found = finish(centre_labels(sources, labels, "m6", SETTINGS, cache=Noted()))
+    assert away(found.yx, places) < 1.2
+    assert read == ["m6", "m5", "m7"]  # 36 labels
+
+
+def test_a_micrograph_that_is_too_small_centres_no_others(worlds) -> None:
+    (a, places), _ = worlds.values()
+    tiny = Micrograph("tiny", a.pixels[:60, :70], PIXEL_SIZE)
+    labels = {"a": Picks.labels(clicked(places, 2)), "tiny": Picks.labels([[30, 30]])}
+    assert away(finish(centre_labels([tiny, a], labels, "a", SETTINGS)).yx, places) < 1.5
+    with pytest.raises(JobError, match="tiny is smaller"):
+        finish(centre_labels([tiny, a], labels, "tiny", SETTINGS))

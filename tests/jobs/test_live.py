@@ -20,7 +20,7 @@ from napari_topaz.jobs.live_run import RoundDone  # noqa: E402
 from napari_topaz.jobs.priority import NICENESS  # noqa: E402
 from napari_topaz.jobs.warm_start import WARM_LEARNING_RATE  # noqa: E402
 from napari_topaz.micrograph import MicrographFile  # noqa: E402
-from napari_topaz.model.general import WEIGHTS, general_model  # noqa: E402
+from napari_topaz.model.general import general_model  # noqa: E402
 from napari_topaz.model.learner import Learner  # noqa: E402
 from napari_topaz.picks import Kind, Picks  # noqa: E402
 from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSettings, TrainSettings  # noqa: E402
@@ -164,7 +164,7 @@ def test_without_a_model_it_starts_from_the_general_one_where_that_fits(
     assert rounds[-1].step == 6  # not those of random weights
     assert rates[0] == pytest.approx(WARM_LEARNING_RATE)
     assert model.card.train.learning_rate == WARM_LEARNING_RATE
-    assert model.card.pretrained == WEIGHTS.name
+    assert model.card.pretrained == "the general model"
     assert all(r.model.card.threshold <= 0 for r in rounds[:-1])  # of labels that are learnt it would be high
     assert model.card.score_slope != 1  # as a training's result, scores are logits of probabilities
     before = general_model().network.state_dict()

@@ -9,9 +9,11 @@ import pytest
 
 from napari_topaz.events import JobError, MicrographDone, Saved
 from napari_topaz.files import find_masks, write_mrc
-from napari_topaz.jobs.mask import mask_targets, polygons_of, suggest_masks
+from napari_topaz.jobs import mask as module
+from napari_topaz.jobs.mask import SuggestOne, mask_targets, polygons_of, suggest_masks
 from napari_topaz.masks import Mask, masked_pixels
 from napari_topaz.micrograph import Micrograph, MicrographFile
+from napari_topaz.preprocess import Prepared
 from napari_topaz.settings import PreprocessSettings
 from worlds import DIAMETER, PIXEL_SIZE, run
 
@@ -46,6 +48,18 @@ def test_masks_are_written_and_cover_the_dark_corner(tmp_path: Path) -> None:
     assert grid[:200, :250].mean() > 0.97
     assert grid[300:, 400:].mean() == 0
     assert abs(grid.mean() - found["0"][1]) < 0.03
+
+
+def test_suggestions_lie_where_the_preprocessed_pixels_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    junk = np.zeros((30, 40), bool)
+    junk[10:20, 5:10] = True
+    monkeypatch.setattr(module, "suggest_junk", lambda image, diameter: junk)
+    small = Prepared("m", np.zeros((30, 40), np.float32), (300, 320), 2.0)
+    found, covered = SuggestOne(PreprocessSettings(diameter=40, downsample=8.0))(small)
+    assert covered == pytest.approx(50 / 1200)
+    (polygon,) = found.polygons
+    # Pixels 10 to 19 are centred at 100 to 190, 5 to 9 at 40 to 72.
+    np.testing.assert_allclose((polygon.min(axis=0) + polygon.max(axis=0)) / 2, [145, 56], atol=1)
 
 
 def test_a_raster_becomes_polygons_in_its_place() -> None:

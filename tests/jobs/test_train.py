@@ -15,6 +15,7 @@ from napari_topaz.events import EpochDone, JobError, Progress, Started, StepDone
 from napari_topaz.extract import extract  # noqa: E402
 from napari_topaz.jobs.preparing import PreparedCache, prepare_all  # noqa: E402
 from napari_topaz.jobs.train import train_on_files  # noqa: E402
+from napari_topaz.jobs.training_files import PartialModel  # noqa: E402
 from napari_topaz.jobs.training_inputs import (  # noqa: E402
     average_of,
     deviation_range,
@@ -170,6 +171,14 @@ def test_a_time_limit_ends_the_training(micrographs) -> None:
     assert model.card.history[-1].step < 1_000_000
 
 
+def test_a_time_that_is_over_at_once_still_learns_something(micrographs, tmp_path: Path) -> None:
+    images, picks = micrographs
+    settings = TINY.model_copy(update={"time_limit": 1e-6})
+    partial = PartialModel(tmp_path / "m.safetensors")
+    _, model = run_train(images, picks, PREPROCESS, settings, partial=partial)
+    assert model.card.history[-1].step == 5
+
+
 def test_the_best_epoch_is_kept(micrographs, monkeypatch: pytest.MonkeyPatch) -> None:
     images, picks = micrographs
     from napari_topaz.jobs import train as module
@@ -203,7 +212,7 @@ def test_the_general_model_is_no_rival_of_what_was_learnt(
     monkeypatch.setattr(module, "validate", lambda *a, **k: Validation(next(values), 1.5, 50))
     settings = TINY.model_copy(update={"epochs": 1, "steps": 1})
     _, model = run_train(*micrographs, PREPROCESS, settings, network=NetworkSettings(), start=model)
-    assert model.card.pretrained == ("particles.safetensors" if start == "by itself" else path.name)
+    assert model.card.pretrained == (path.name if start == "her own" else "the general model")
     assert model.card.best_epoch == (0 if start == "her own" else 1)
     assert model.card.history[0].held_out == 0.2
 
@@ -403,6 +412,13 @@ def test_full_memory_before_the_first_epoch_is_one_sentence(micrographs, monkeyp
         run_train(*micrographs, PREPROCESS, TINY)
 
 
+def test_full_memory_at_once_is_said_of_a_training_that_goes_on_too(micrographs, monkeypatch) -> None:
+    _, start = run_train(*micrographs, PREPROCESS, TINY)
+    monkeypatch.setattr("napari_topaz.model.training.train_steps", failing_after(0, FULL))
+    with pytest.raises(JobError, match="memory is full"):
+        run_train(*micrographs, PREPROCESS, TINY, network=None, start=start)
+
+
 def test_full_memory_while_validating_keeps_what_was_learnt(micrographs, monkeypatch) -> None:
     real, calls = PickerModel.score, []
 
@@ -530,6 +546,7 @@ def test_the_preset_deepem_learns_from_boxes(micrographs, tmp_path: Path) -> Non
     assert card.average_radius == 8
     assert np.unravel_index(average.argmin(), average.shape) == (9, 9)
     assert average_of(build_training_set(small, few, diameter=16)) == ()
+    assert average_of(build_training_set(small, labels, diameter=126)) == ()
     assert model.score(small[0]).image is small[0].image
     unseen, truth = drawn(9)
     prepared = prepare(unseen, PREPROCESS)

@@ -67,6 +67,18 @@ def test_bright_particles_are_noticed(sign: float, bright: bool) -> None:
     assert is_bright(a_set(sign)) is bright
 
 
+def test_two_labels_in_noise_prove_nothing_by_being_alike() -> None:
+    """Their own spread is no measure: it is below a fourth of their mean in one of thirteen pairs."""
+    rng = np.random.default_rng(1)
+    found = 0
+    for _ in range(100):
+        image = rng.normal(0, 0.5, (160, 200)).astype(np.float32)
+        labelled = LabelledImage(Prepared("m", image, image.shape), rng.uniform(20, 140, (2, 2)), NONE)
+        found += is_bright(TrainingSet((labelled,), frozenset(), 9.5, 3.0, 10.0, False))
+    assert found == 0
+    assert is_bright(a_set(1.0, labels=2))
+
+
 def test_one_label_proves_nothing() -> None:
     assert not is_bright(a_set(1.0, labels=1))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_topaz.jobs.nearness import near_to
+from napari_topaz.jobs.nearness import same_as
 from napari_topaz.masks import Mask
 from napari_topaz.picks import Picks
 from napari_topaz.settings import PickSettings
@@ -23,7 +23,7 @@ class PickBook:
     labels_of : callable
         (name) -> Picks, the labels of a micrograph.
     reach_of : callable
-        (name) -> float, up to how far from a label a peak is the same particle; in pixels.
+        (name) -> float, up to how far from a label the nearest peak is the same particle; in pixels.
     """
 
     def __init__(self, labels_of: Callable[[str], Picks], reach_of: Callable[[str], float]) -> None:
@@ -119,8 +119,8 @@ class PickBook:
         if name not in self._free:
             picks, labels = self._uncovered(name), self._labels_of(name)
             # Without labels no length is needed, and no header is read for it.
-            near = near_to(picks.yx, labels.yx, self._reach_of(name)) if len(labels) and len(picks) else None
-            self._free[name] = picks if near is None else picks[~near]
+            same = same_as(picks.yx, labels.yx, self._reach_of(name)) if len(labels) and len(picks) else None
+            self._free[name] = picks if same is None else picks[~same]
         return self._free[name]
 
     def _uncovered(self, name: str) -> Picks:

@@ -50,7 +50,9 @@ def calibrated(model: PickerModel, training_set: TrainingSet, *, beta: float = 1
     MemoryError
         Where the device's memory is too small to score a micrograph.
     """
-    images = [*training_set.validation, *training_set.training][:MOST_IMAGES]
+    # Those with labels first: empty ones alone would say that there are no particles.
+    rest = sorted(training_set.training, key=lambda i: not len(i.positives))
+    images = [*training_set.validation, *rest][:MOST_IMAGES]
     picked = [_picks(model, image, training_set.particle_radius) for image in images]
     scores = np.concatenate([found for found, _ in picked])
     if not len(scores):

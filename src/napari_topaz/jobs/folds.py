@@ -89,8 +89,11 @@ def make_folds(labels: Mapping[str, int], folds: int, seed: int) -> tuple[frozen
         )
     shuffled = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
     dealt: list[list[str]] = [[] for _ in range(min(folds, len(names)))]
+    sizes = [(0, 0)] * len(dealt)  # labels, micrographs
     for name in sorted(shuffled, key=lambda n: -labels[n]):
-        min(dealt, key=lambda fold: (sum(labels[n] for n in fold), len(fold))).append(name)
+        k = sizes.index(min(sizes))
+        dealt[k].append(name)
+        sizes[k] = (sizes[k][0] + labels[name], sizes[k][1] + 1)
     return tuple(frozenset(fold) for fold in dealt)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_topaz.jobs.nearness import near_to, scores_at
+from napari_topaz.jobs.nearness import same_as, scores_at
 from napari_topaz.picks import Kind, Picks
 
 #: All peaks are taken, whatever their score: a label has the score of its peak, however low that is.
@@ -19,7 +19,7 @@ def with_labels(peaks: Picks, labels: Picks, reach: float, threshold: float) -> 
     labels : Picks
         Of the same micrograph. A pick at a place labelled "no particle" is left out.
     reach : float
-        Up to how far from a label a peak is the same particle, in pixels: the particle's radius.
+        Up to how far from a label the nearest peak is the same particle, in pixels: the particle's radius.
     threshold : float
         Lowest score of a pick (logit).
 
@@ -30,4 +30,4 @@ def with_labels(peaks: Picks, labels: Picks, reach: float, threshold: float) -> 
     """
     particles = labels.of_kind(Kind.PARTICLE)
     scored = Picks(particles.yx, scores_at(particles.yx, peaks, reach), particles.kinds)
-    return scored + peaks[~near_to(peaks.yx, labels.yx, reach)].above(threshold)
+    return scored + peaks[~same_as(peaks.yx, labels.yx, reach)].above(threshold)

@@ -10,7 +10,8 @@ from threading import Condition
 from typing import TYPE_CHECKING, Protocol
 
 from napari_topaz.events import Job, JobError, StopToken
-from napari_topaz.jobs.live_run import ALL_SCORES, LiveRun
+from napari_topaz.jobs.labelled import ALL_SCORES
+from napari_topaz.jobs.live_run import LiveRun
 from napari_topaz.jobs.masking import Masks
 from napari_topaz.jobs.preparing import PreparedCache, Source
 from napari_topaz.jobs.priority import at_low_priority

@@ -41,8 +41,6 @@ SOON, ROUND = 6, 15
 ROUND_SECONDS = 1.0
 #: Micrographs that are learnt from: those whose labels changed last.
 MOST_MICROGRAPHS = 32
-#: All peaks are taken, whatever their score; the threshold selects from them later.
-ALL_SCORES = -1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +133,8 @@ class LiveRun:
         self._soon, self._finished = True, None
 
     def _training_set(self, stop: StopToken) -> Job[TrainingSet | None]:
-        empty = [n for n in self.ticks.known if n not in self._labels]
-        names = [n for n in [*empty, *self._labels][-MOST_MICROGRAPHS:] if n in self.sources]
+        empty = [n for n in sorted(self.ticks.known) if n not in self._labels]
+        names = [n for n in [*empty, *self._labels] if n in self.sources][-MOST_MICROGRAPHS:]
         job = prepare_dataset([self.sources[n] for n in names], self.preprocess, stop=stop, cache=self.cache)
         prepared, self.preprocess = yield from self._once(job)
         hidden = masked_for_training(prepared, self._labels, self.masks, self.settings.margin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,11 @@ class SuggestOne:
     def __call__(self, prepared: Prepared) -> tuple[Mask, float]:
         """Look at it."""
         junk = suggest_junk(prepared.image, small_diameter(prepared, self.preprocess))
-        return polygons_of(Mask(raster=junk), prepared.shape), float(junk.mean())
+        found = polygons_of(Mask(raster=junk), prepared.shape)
+        # Preprocessed pixel k is centred at k steps, not at the middle of the k-th cell.
+        back = (np.array(prepared.step_yx) - 1) / 2
+        moved = tuple((p - back).astype(np.float32) for p in found.polygons)
+        return replace(found, polygons=moved), float(junk.mean())
 
 
 def polygons_of(mask: Mask, shape: tuple[int, int]) -> Mask:

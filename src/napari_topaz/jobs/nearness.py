@@ -17,6 +17,18 @@ def near_to(yx: NDArray[np.float32], others: NDArray[np.float32], reach: float) 
     return np.asarray(distance <= reach)
 
 
+def same_as(yx: NDArray[np.float32], others: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+    """Mask of the points (n, 2) that are the nearest to one of the others (m, 2), within `reach` of it.
+
+    What is farther is another particle, however little: picks keep their distance from each other already.
+    """
+    same = np.zeros(len(yx), bool)
+    if len(yx) and len(others):
+        distance, which = cKDTree(yx).query(others)
+        same[np.asarray(which)[distance <= reach]] = True
+    return same
+
+
 def scores_at(yx: NDArray[np.float32], picks: Picks, reach: float) -> NDArray[np.float32]:
     """Score of the pick nearest to each point (n, 2); NaN where none is within reach."""
     if not len(yx) or not len(picks):

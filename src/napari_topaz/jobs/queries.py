@@ -172,12 +172,13 @@ def _look(
     grey: list[NDArray[np.float64]] = []
     seen: list[int] = []
     readable = np.ones(len(table.names), bool)
-    todo = [s for s in sources if s.name in sizes and (table.which[some] == table.names.index(s.name)).any()]
+    index, drawn = {name: k for k, name in enumerate(table.names)}, set(table.which[some].tolist())
+    todo = [s for s in sources if index.get(s.name) in drawn]
     yield Started("Looking for odd picks", len(todo))
     for n, source in enumerate(todo, 1):
         if stop is not None and stop.is_set():
             break
-        k = table.names.index(source.name)
+        k = index[source.name]
         mine = some[table.which[some] == k]
         try:
             for box in _boxes(source, table.picks.yx[mine], sizes[source.name]):

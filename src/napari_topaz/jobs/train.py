@@ -183,7 +183,7 @@ def train(
             yield from run.epoch(epoch, stop)
         except (FloatingPointError, MemoryError, RuntimeError) as error:
             reason = why_ended(error)
-            if run.best is None:
+            if run.best is None or not run.step:
                 raise JobError(reason) from error
             yield Warned(f"{reason} What was learnt before is kept.")
             ended = True
@@ -282,7 +282,7 @@ class _Run:
         return done
 
     def finished(self) -> bool:
-        return self.progress(self.step) >= 1
+        return self.step > 0 and self.progress(self.step) >= 1  # however short the time, something is learnt
 
     def epoch(self, epoch: int, stop: StopToken | None) -> Iterator[Event]:
         total = self.epochs * self.settings.steps

@@ -11,8 +11,8 @@ import numpy as np
 from napari_topaz.choices import BOXED
 from napari_topaz.events import JobError, Warned
 from napari_topaz.numerics.deviations import box_deviations, deviations_at
-from napari_topaz.numerics.refinement import average_edge, boxes_at, particle_average
-from napari_topaz.picks import Picks
+from napari_topaz.numerics.refinement import average_edge, boxes_at, evenly, particle_average
+from napari_topaz.picks import Kind, Picks
 from napari_topaz.preprocess import Prepared, downsampling
 from napari_topaz.settings import NetworkSettings, PreprocessSettings, TrainSettings
 from napari_topaz.training_set import ASSUMED_COVERAGE, Ticks, TrainingSet
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Edge of a box, in diameters of the particle; and its bounds in pixels.
 BOX_DIAMETERS, SMALLEST, LARGEST = 1.5, 17, 511
+#: Edge of the largest average of particles, pixels.
+LARGEST_AVERAGE = 127
 #: Labels from which their standard deviations say something about those of all particles.
 FEWEST_LABELS = 20
 
@@ -31,10 +33,14 @@ def without_labels(
     prepared: Iterable[Prepared], picks: Mapping[str, Picks], ticks: Ticks
 ) -> Iterator[Warned]:
     """Say which complete micrographs have no label: they are taken to have no particle."""
-    names = [p.name for p in prepared if p.name in ticks.complete and not len(picks.get(p.name, ()))]
+    names = [p.name for p in prepared if p.name in ticks.complete and not _particles(picks.get(p.name))]
     if names:
         which = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         yield Warned(f"All particles of {which} are said to be labelled, but there is no label: no particle.")
+
+
+def _particles(labels: Picks | None) -> int:
+    return 0 if labels is None else int((labels.kinds != Kind.NOT_PARTICLE).sum())
 
 
 def doubts(training_set: TrainingSet, settings: TrainSettings) -> Iterator[Warned]:
@@ -177,23 +183,31 @@ def deviation_range(training_set: TrainingSet, box: int) -> tuple[float, float] 
     inside of those of all particles (by that much, were all values in the range as likely). None for
     fewer than :data:`FEWEST_LABELS`, whose range would drop most particles.
     """
+    if training_set.n_labels < FEWEST_LABELS:
+        return None
     every = np.concatenate(
         [deviations_at(box_deviations(i.prepared.image, box), i.positives) for i in training_set.images]
     )
-    if len(every) < FEWEST_LABELS:
-        return None
     low, high = float(every.min()), float(every.max())
     gap = (high - low) / (len(every) - 1)
     return low - gap, high + gap
 
 
 def average_of(training_set: TrainingSet) -> tuple[tuple[float, ...], ...]:
-    """Return the average of the labelled particles, as the model's card keeps it; empty for few labels."""
-    if training_set.n_labels < FEWEST_LABELS:
-        return ()
-    radius = training_set.particle_radius
+    """Return the average of the labelled particles, as the model's card keeps it.
+
+    Empty for few labels, and for particles that fill a box of more than :data:`LARGEST_AVERAGE` pixels: its
+    rotations would fill the memory, and scores as fine as that need no centring.
+    """
+    radius, images = training_set.particle_radius, training_set.images
     edge = average_edge(radius)
-    boxes = np.concatenate([boxes_at(i.prepared.image, i.positives, edge) for i in training_set.images])
+    if training_set.n_labels < FEWEST_LABELS or edge > LARGEST_AVERAGE:
+        return ()
+    owner = np.repeat(np.arange(len(images)), [len(i.positives) for i in images])
+    some, which = np.concatenate([i.positives for i in images]), evenly(len(owner))
+    boxes = np.concatenate(
+        [boxes_at(i.prepared.image, some[which[owner[which] == k]], edge) for k, i in enumerate(images)]
+    )
     average = particle_average(boxes, radius)
     return tuple(tuple(round(float(v), 5) for v in row) for row in average) if average.any() else ()
 
@@ -213,3 +227,11 @@ def refuse_impossible(classifier: Classifier, regions: Regions, settings: TrainS
             "No region is a particle's diameter away from every label, so there are no negatives to learn "
             "from; label some places without a particle, or fewer particles."
         )
+    from napari_topaz.model.objectives import WHOLE_SAMPLE
+
+    if (
+        settings.sampling == "patches"
+        and settings.objective not in WHOLE_SAMPLE
+        and not regions.has_unlabelled
+    ):
+        raise JobError("No region is unlabelled: the labels cover the micrographs; label fewer.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,8 @@ MANY_LABELS = 100
 
 #: Standard errors by which labelled particles must be brighter than the rest to count as bright.
 CLEARLY = 4.0
+#: Micrographs that are looked at for the brightness of any place at all.
+LOOKED_AT = 8
 
 
 def general_start(
@@ -49,17 +52,34 @@ def general_start(
 def is_bright(training_set: TrainingSet) -> bool:
     """Whether labelled particles are clearly brighter than what surrounds them.
 
-    The mean within half a radius of every label is compared with that between one and two radii.
+    The mean within half a radius of every label is compared with that between one and two radii. What chance
+    makes of that is seen at places on a grid: the spread of two or three labels says nothing.
     """
-    differences = [
-        _brightness(image.prepared.image, centre, training_set.particle_radius)
-        for image in training_set.images
-        for centre in image.positives
-    ]
-    found = np.array([d for d in differences if np.isfinite(d)])
-    if len(found) < 2:
+    radius = training_set.particle_radius
+    labelled = [image for image in training_set.images if len(image.positives)]
+    found = _differences([(i.prepared.image, i.positives) for i in labelled], radius)
+    anywhere = _differences(
+        [(i.prepared.image, _grid(i.prepared.image, radius)) for i in labelled[:LOOKED_AT]], radius
+    )
+    if len(found) < 2 or not len(anywhere):
         return False
-    return bool(found.mean() > CLEARLY * found.std(ddof=1) / np.sqrt(len(found)))
+    spread = np.median(np.abs(anywhere - np.median(anywhere))) / 0.6745  # of a normal distribution
+    return bool(found.mean() > CLEARLY * spread / np.sqrt(len(found)))
+
+
+def _grid(image: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    """Places (n, 2) two radii apart, whose surroundings are inside; at most about a hundred."""
+    step = max(2 * radius, math.sqrt(image.size / 100))
+    axes = [np.arange(2 * radius, n - 2 * radius, step) for n in image.shape]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def _differences(
+    places: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]], radius: float
+) -> NDArray[np.float64]:
+    """Brightness at all places (n, 2) of some images that have surroundings, shape (n,)."""
+    found = [_brightness(image, centre, radius) for image, centres in places for centre in centres]
+    return np.array([d for d in found if np.isfinite(d)])
 
 
 def _brightness(image: NDArray[np.float32], centre: NDArray[np.float32], radius: float) -> float:
@@ -79,6 +99,8 @@ def origin_of(start: PickerModel | None) -> str:
     """Return where the first weights come from, for the card; empty without a start."""
     if start is None:
         return ""
+    if start.is_general:
+        return start.card.pretrained
     return start.name or start.card.pretrained or "a model that was not saved"
 
 

@@ -196,8 +196,8 @@ class Regions:
 
     @cached_property  # of use to patches alone
     def unlabelled_pixels(self) -> Tensor:
-        """Flat indices of the centres of unlabelled and background regions, int32, shape (n,)."""
-        found = torch.nonzero(_drawn_at_large(self.classes))[:, 0].to(torch.int32)
+        """Flat indices of the centres of unlabelled and background regions, shape (n,)."""
+        found = torch.nonzero(_drawn_at_large(self.classes))[:, 0].to(index_type(len(self.classes)))
         if not len(found):
             raise ValueError("No region is unlabelled: the labels cover the micrographs; label fewer.")
         return found
@@ -308,6 +308,11 @@ class Regions:
             for j in (0, 1)
         ]
         return torch.stack(corners).sum(0)
+
+
+def index_type(pixels: int) -> torch.dtype:
+    """Return the smallest integer type that counts so many pixels."""
+    return torch.int32 if pixels <= torch.iinfo(torch.int32).max else torch.int64
 
 
 def _drawn_at_large(classes: Tensor) -> Tensor:

@@ -146,4 +146,4 @@ def _strided(network: Classifier, padded: Tensor, pixels_at_once: int) -> Tensor
             if band == 1:
                 raise MemoryError(TOO_SMALL) from error
             remark(HALVED)
-            pixels_at_once = (band // 2) * stride * padded.shape[1]
+            pixels_at_once = ((band // 2 - 1) * stride + field) * padded.shape[1]

@@ -97,6 +97,11 @@ def long_axis(average: ArrayLike) -> tuple[float, float]:
     return float(np.sqrt(variance[1] / variance[0])), float(np.arctan2(axes[0, 1], axes[1, 1]))
 
 
+def evenly(count: int) -> NDArray[np.int64]:
+    """Return which of so many particles are averaged: :data:`MOST` at most, evenly drawn."""
+    return np.linspace(0, count - 1, min(count, MOST)).astype(np.int64)
+
+
 def particle_average(boxes: NDArray[np.floating], radius: float) -> NDArray[np.float32]:
     """Average particles after they are turned alike.
 
@@ -112,8 +117,7 @@ def particle_average(boxes: NDArray[np.floating], radius: float) -> NDArray[np.f
     ndarray of float32, shape (size, size)
         0 beyond the radius, mean 0 within, norm 1; all 0 where the boxes are flat.
     """
-    some = boxes[np.linspace(0, len(boxes) - 1, min(len(boxes), MOST)).astype(int)]
-    smooth = gaussian_filter(np.asarray(some, np.float32), (0, SMOOTH, SMOOTH))
+    smooth = gaussian_filter(np.asarray(boxes[evenly(len(boxes))], np.float32), (0, SMOOTH, SMOOTH))
     return np.asarray(_within(aligned_averages(smooth, 1, radius)[:1], radius)[0])
 
 
@@ -198,7 +202,7 @@ def _correlations(
     rim = max([rim, *(half + int(pixels[..., a].max(initial=0)) - n + 1 for a, n in enumerate(image.shape))])
     level = np.float32(image.mean(dtype=np.float64))  # parts have mean 0: less to round
     smooth = gaussian_filter(np.asarray(image, np.float32) - level, SMOOTH, mode="mirror")
-    padded = np.pad(smooth, rim, mode="symmetric")
+    padded = np.pad(smooth, rim, mode="reflect")
     shape = [fft.next_fast_len(n, real=True) for n in padded.shape]
     spectrum = fft.rfft2(padded, shape)
     rows, columns = pixels[..., 0] + rim - half, pixels[..., 1] + rim - half

@@ -74,6 +74,6 @@ def disc_mask(
         last = [min(n, math.floor(c + r) + 1) for c, r, n in zip(centre, radius, shape, strict=True)]
         if first[0] < last[0] and first[1] < last[1]:
             y, x = np.ogrid[first[0] : last[0], first[1] : last[1]]
-            far = ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2
+            far = ((y - centre[0]) / (radius[0] or 1)) ** 2 + ((x - centre[1]) / (radius[1] or 1)) ** 2
             mask[first[0] : last[0], first[1] : last[1]] |= far <= 1 + SLACK
     return mask
