@@ -3,7 +3,7 @@
 Elements stand in ablation_elements.py. Every one is trained on the same labels of the same simulated sets
 (sets.py) and of the real one (real_data.py), several draws; the table gives the difference of the average
 precision (AP) from the default's, paired by (set, draw), with a two-sided t-test and Holm's correction. Where
-the draws of a set are not independent p is too small; `sets better` counts the means of sets.
+the draws of a set are not independent p is too small.
 Labels are drawn at random from all particles of the training micrographs, the expected number is the true
 mean of those, and all training micrographs are used, with a label or without.
 
@@ -58,7 +58,7 @@ from papers_cells import (
 )
 from papers_report import number, table
 from papers_statistics import Column, compare, holm
-from papers_table import command, kept_rows, machine, measure
+from papers_table import command, days, kept_rows, machine, measure
 from scipy.special import expit
 from sets import HARD, SETS
 
@@ -165,14 +165,19 @@ def columns(rows: Sequence[dict]) -> dict[tuple[str, int], Column]:
     return dict(found)
 
 
-def report(rows: Sequence[dict], options: argparse.Namespace) -> str:
-    """Return the tables."""
+def report(rows: Sequence[dict], options: argparse.Namespace, when: str = "") -> str:
+    """Return the tables; `when` the cells were measured."""
     found = columns(rows)
-    parts = ["# Ablation of the default recipe", "\n\n".join((__doc__ or "").split("\n\n")[1:4])]
+    about = (__doc__ or "").split("\n\n")
+    parts = ["# Ablation of the default recipe", about[1]]
+    parts += about[2:4] * (options.hard or options.weights != WEIGHTS) + about[4:5] * options.development
     done = f"{len(rows)} cells, {options.draws} draws; on {machine()}"
-    parts.append(f"Command: `{command('ablation.py')}`; {done}.")
+    parts.append(f"Command: `{command('ablation.py')}`; {done}; measured {when}.")
+    parts += [options.note] * bool(options.note)
     for count in options.labels:
         parts += [f"## {count} labels", table_of(found, rows, options, count)]
+    if options.development:
+        return "\n\n".join(parts) + "\n"  # what is expected is chosen on these: calibration.py
     parts += [
         "## Threshold and expected precision of the default recipe",
         CALIBRATION,
@@ -263,6 +268,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the general model to start from")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--time-limit", type=float, help="seconds after which no cell is begun")
+    parser.add_argument("--table-only", action="store_true", help="of what is measured so far")
+    parser.add_argument("--note", default="", help="said below the command")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "napari-topaz-ablation")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(words)
@@ -292,11 +299,13 @@ def main(words: Sequence[str] | None = None) -> int:
     ]
     options.work = options.work / options.output.stem
     options.work.mkdir(parents=True, exist_ok=True)
-    failures = measure(todo, options, run_cell)
+    failures = [] if options.table_only else measure(todo, options, run_cell)
     rows = kept_rows(todo, options.work, run_cell)
+    when = days(cell.file(options.work, m) for cell, m in todo)
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(report(rows, options))
-    print(report(rows, options))
+    text = report(rows, options, when)
+    options.output.write_text(text)
+    print(text)
     return 1 if failures else 0
 
 

@@ -1,9 +1,10 @@
 """Few labels: this package against Topaz 0.3.20, with 0, 10, 30 and 100 labelled particles.
 
 The same sets, draws of labels, test micrographs and evaluation for all: labels are drawn at random from all
-particles of the training micrographs, the draws of one number are nested, unlabelled regions come from all
-training micrographs, and π from the true mean number of particles. Picks are matched one-to-one within the
-particle's radius, and the average precision (AP) counts all particles of the test micrographs.
+particles of the training micrographs (of one draw, the 10 are among the 30, and those among the 100),
+unlabelled regions come from all training micrographs, and π from the true mean number of particles, which all
+are told. Picks are matched one-to-one within the particle's radius, and the average precision (AP) counts all
+particles of the test micrographs.
 
 Topaz is run as a program: its own preprocessing (with the whole factor nearest to ours: particles are 17
 to 20 px wide, 19 px for us), its own minibatches, objective and learning rate (256 regions of which 16 are
@@ -49,7 +50,7 @@ from few_labels_cells import (
     cells,
     run_cell,
 )
-from few_labels_report import figure, results_table, seconds_table, speed_table
+from few_labels_report import absent_cells, against_rival, figure, results_table, seconds_table, speed_table
 from papers_table import kept_rows, known_sets, measure
 from peer_process import machine
 
@@ -75,8 +76,10 @@ def write_report(rows: list[dict], planned: int, options: argparse.Namespace, mi
     ]
     for count in options.labels:
         parts += [f"## AP with {count} labels, mean over draws", results_table(rows, options.sets, count)]
+        parts += [against_rival(rows, count)] * (count > 0)
     parts += [
         f"![AP against labels and over seconds]({picture.name})",
+        "Curves over seconds are of the first draw.",
         "## Seconds until as good as Topaz",
         "Target: the highest AP of Topaz (from its resnet8) among its judged models, of the same set, labels "
         "and draw.",
@@ -180,8 +183,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(plan([cell for cell, m in todo if not cell.file(options.work, m).exists()]))
         return 0
     failures = [] if options.table_only else measure(todo, options, run_cell)
-    missing = said + [f"Not measured: {failure}" for failure in failures]
     rows = kept_rows(todo, options.work, run_cell)
+    missing = [*said, *(f"Failed: {failure}." for failure in failures), *absent_cells(rows, planned)]
     path = write_report(rows, len(todo), options, missing)
     print(f"wrote {path} and {path.with_suffix('.png').name}")
     return 1 if failures else 0

@@ -45,6 +45,8 @@ from napari_topaz.settings import NetworkSettings, PickSettings, PreprocessSetti
 #: Raise it where the code below changes what a cell means.
 VERSION = 1
 OURS, PEER, REFERENCE = "ours", "peer", "reference"
+#: How the seconds of the peer's models were found.
+ACCOUNT, CLOCK = "the process's own account", "a share of the clock"
 #: The peer's training: models after 50, 100, … 500 steps, of which these are judged.
 PEER_EPOCHS, PEER_STEPS, PEER_JUDGED = 10, 50, (50, 100, 250, 500)
 
@@ -269,7 +271,7 @@ def run_peer(
         )
         chosen = [s for s in snapshots if s.step in PEER_JUDGED or s is snapshots[-1]]
         curve = [peer_point(s.seconds, s.step, s.path, prepared, world, folder) for s in chosen]
-    return {"curve": curve, "cpu": whole.cpu}
+    return {"curve": curve, "cpu": whole.cpu, "timed": ACCOUNT if whole.history else CLOCK}
 
 
 def peer_point(

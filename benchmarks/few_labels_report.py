@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import isfinite, nan
 from pathlib import Path
@@ -11,7 +12,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from few_labels_cells import OURS, PEER, RECIPES, reached
+from few_labels_cells import ACCOUNT, CLOCK, OURS, PEER, RECIPES, Cell, reached
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 from papers_report import number, table
@@ -20,6 +21,8 @@ from papers_report import number, table
 COLOURS = dict(zip(RECIPES, ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#888888"), strict=True))
 #: The recipe of Topaz that time is compared with.
 RIVAL = "peer"
+#: The recipe of ours that is compared with it.
+LEADER = "ours"
 #: Labels whose training is drawn over seconds, and how.
 STYLES = {10: ":", 30: "--", 100: "-"}
 
@@ -44,13 +47,52 @@ def results_table(rows: Sequence[dict], sets: Sequence[str], labels: int) -> str
     found = {m: by_set for m, by_set in found.items() if by_set}
     columns = {s: {m: by_set.get(s, nan) for m, by_set in found.items()} for s in sets}
     columns["mean"] = {m: overall(by_set, sets) for m, by_set in found.items()}
+    draws = {m: draws_of(rows, m, labels) for m in found}
     best = {s: max(filter(isfinite, c.values()), default=nan) for s, c in columns.items()}
     lines = []
     for m in found:
         values = [(c[m], best[s]) for s, c in columns.items()]
         marked = [f"**{number(v)}**" if v == b else number(v) for v, b in values]
-        lines.append([RECIPES[m].title, *marked])
-    return table(["recipe", *columns], lines)
+        lines.append([RECIPES[m].title, *marked, draws[m]])
+    return table(["recipe", *columns, "draws"], lines)
+
+
+def draws_of(rows: Iterable[dict], method: str, labels: int) -> str:
+    """How many draws a row is the mean of: the same for all sets, or from the fewest to the most."""
+    counts = Counter(r["set"] for r in rows if (r["method"], r["labels"]) == (method, labels))
+    fewest, most = min(counts.values()), max(counts.values())
+    return str(most) if fewest == most else f"{fewest} to {most}"
+
+
+def against_rival(rows: Iterable[dict], labels: int) -> str:
+    """Say how far ours is ahead of the peer where both were measured, and where it is behind."""
+    found = {
+        (r["method"], r["set"], r["draw"]): r["average_precision"] for r in rows if r["labels"] == labels
+    }
+    ahead = {
+        (name, draw): value - found[RIVAL, name, draw]
+        for (method, name, draw), value in found.items()
+        if method == LEADER and (RIVAL, name, draw) in found
+    }
+    if not ahead:
+        return "No pair of set and draw was measured with both."
+    behind = [f"{name}, draw {draw} ({d:+.3f})" for (name, draw), d in ahead.items() if d < 0]
+    return (
+        f"{RECIPES[LEADER].title}, less {RECIPES[RIVAL].title}, over {len(ahead)} pairs of set and draw: "
+        f"{mean(ahead.values()):+.3f}; behind in {len(behind)}{': ' * bool(behind)}{'; '.join(behind)}."
+    )
+
+
+def absent_cells(rows: Iterable[dict], planned: Iterable[Cell]) -> list[str]:
+    """Say which cells are not there, by recipe and number of labels."""
+    there = Counter((r["method"], r["labels"]) for r in rows)
+    every = Counter((cell.method, cell.labels) for cell in planned)
+    missing = [
+        f"{RECIPES[method].title}, {labels} labels ({count - there[method, labels]} of {count})"
+        for (method, labels), count in every.items()
+        if there[method, labels] < count
+    ]
+    return [f"Cells that were not measured: {'; '.join(missing)}."] if missing else []
 
 
 def speeds(rows: Iterable[dict]) -> list[dict]:
@@ -68,7 +110,8 @@ def speeds(rows: Iterable[dict]) -> list[dict]:
         ours, theirs = reached(row["curve"], target), reached(rival["curve"], target)
         ratio = theirs / ours if isfinite(ours) and ours > 0 else nan
         key = {"set": name, "method": method, "labels": labels, "draw": draw}
-        found.append(key | {"target": target, "ours": ours, "peer": theirs, "ratio": ratio})
+        timed = {"exact": rival.get("timed") == ACCOUNT}
+        found.append(key | timed | {"target": target, "ours": ours, "peer": theirs, "ratio": ratio})
     return found
 
 
@@ -80,15 +123,34 @@ def speed_table(rows: Sequence[dict]) -> str:
             *(str(f[k]) for k in ("set", "labels", "draw")),
             RECIPES[f["method"]].title,
             number(f["target"]),
-            *(number(f[k], 1) for k in ("ours", "peer", "ratio")),
+            number(f["ours"], 1),
+            *(number(f[k], 1) + "*" * (not f["exact"]) for k in ("peer", "ratio")),
         ]
         for f in found
     ]
     header = ["set", "labels", "draw", "recipe", "AP to reach", "seconds", "Topaz, seconds", "ratio"]
-    ratios = [f["ratio"] for f in found if isfinite(f["ratio"])]
-    said = f"Reached in {len(ratios)} of {len(found)} cells"
-    said += f"; median ratio {number(median(ratios), 0)}." if ratios else "."
-    return f"{table(header, lines)}\n\n{said}"
+    said = [said_of([f for f in found if f["method"] == m], title) for m, title in _ours(found)]
+    said = said or ["No cell has a rival."]
+    if not all(f["exact"] for f in found):
+        said.append(f"\\* By {CLOCK}, which pauses of the process distort; the others by {ACCOUNT}.")
+    return "\n\n".join([table(header, lines), *said])
+
+
+def _ours(found: Iterable[dict]) -> list[tuple[str, str]]:
+    measured = {f["method"] for f in found}
+    return [(m, recipe.title) for m, recipe in RECIPES.items() if m in measured]
+
+
+def said_of(found: Sequence[dict], title: str) -> str:
+    """Sum up the ratios of one recipe: all, and those whose times are exact."""
+    every = [f["ratio"] for f in found if isfinite(f["ratio"])]
+    exact = [f["ratio"] for f in found if isfinite(f["ratio"]) and f["exact"]]
+    said = f"{title}: reached in {len(every)} of {len(found)} cells"
+    for name, ratios in (("ratio", every), ("ratio of exact times", exact)):
+        if ratios and (ratios is every or len(exact) < len(every)):
+            low, middle, high = (number(f(ratios), 0) for f in (min, median, max))
+            said += f"; {name} {low} to {high}, median {middle}"
+    return f"{said}."
 
 
 def seconds_table(rows: Sequence[dict]) -> str:

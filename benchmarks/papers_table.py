@@ -40,8 +40,9 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from datetime import date
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -161,12 +162,23 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({platform.machine()}), no GPU, {python}"
 
 
+def days(files: Iterable[Path]) -> str:
+    """Say from when to when cells were measured."""
+    found = sorted({date.fromtimestamp(f.stat().st_mtime).isoformat() for f in files if f.exists()})
+    return " to ".join(dict.fromkeys([found[0], found[-1]])) if found else "never"
+
+
 def command(script: str = "papers_table.py") -> str:
-    """Return the command that was given, without folders of this machine."""
-    words, hidden = [], False
-    for word in sys.argv[1:]:
-        words.append("FOLDER" if hidden else word)
-        hidden = word in ("--data", "--work", "--output")
+    """Return the command that measures this, without folders of this machine."""
+    words, given = [], iter(sys.argv[1:])
+    for word in given:
+        if word in ("--note", "--time-limit"):
+            next(given, None)
+        elif word != "--table-only":
+            words.append(word)
+            if word in ("--data", "--work", "--output"):
+                next(given, None)
+                words.append("FOLDER")
     return shlex.join(["python", f"benchmarks/{script}", *words])
 
 

@@ -87,8 +87,38 @@ def test_time_to_the_peers_precision(few: ModuleType) -> None:
     assert found["ours"]["ratio"] == 50
     assert math.isnan(found["ours-scratch"]["ratio"])
     text = report.speed_table(rows)
-    assert "Reached in 1 of 2 cells; median ratio 50." in text
-    assert "0 of 0 cells." in report.speed_table([])
+    assert "from its weights: reached in 1 of 1 cells; ratio 50 to 50, median 50." in text
+    assert "from scratch: reached in 0 of 1 cells." in text
+    assert "| 4.0 | 200.0* | 50.0* |" in text  # nobody says how it was timed
+    again = [row("peer", 10, [(100, 0.6)], draw=1), row("ours", 10, [(4, 0.6)], draw=1)]
+    again[0]["timed"] = module("few_labels_cells").ACCOUNT
+    text = report.speed_table([*rows, *again])
+    assert "| 4.0 | 100.0 | 25.0 |" in text
+    assert "ratio 25 to 50, median 38; ratio of exact times 25 to 25, median 25." in text
+    assert "No cell has a rival." in report.speed_table([])
+
+
+def test_where_ours_is_behind_is_named(few: ModuleType) -> None:
+    report = module("few_labels_report")
+    rows = [
+        row("ours", 10, [(1, 0.5)]),
+        row("peer", 10, [(1, 0.4)]),
+        row("ours", 10, [(1, 0.5)], draw=1),
+        row("peer", 10, [(1, 0.7)], draw=1),
+        row("ours", 10, [(1, 0.9)], draw=2),
+    ]
+    said = report.against_rival(rows, 10)
+    assert "over 2 pairs of set and draw: -0.050; behind in 1: x, draw 1 (-0.200)." in said
+    assert "No pair" in report.against_rival(rows, 30)
+
+
+def test_cells_that_are_not_there_are_told(few: ModuleType) -> None:
+    cells, report = module("few_labels_cells"), module("few_labels_report")
+    planned = [cells.Cell("x", method, 10, draw) for method in ("ours", "peer-scratch") for draw in range(2)]
+    rows = [row("ours", 10, [(1, 0.5)]), row("ours", 10, [(1, 0.5)], draw=1)]
+    (said,) = report.absent_cells(rows, planned)
+    assert said == "Cells that were not measured: Topaz, resnet8 from scratch, 10 labels (2 of 2)."
+    assert report.absent_cells(rows, planned[:2]) == []
 
 
 def test_a_mean_needs_all_sets(few: ModuleType) -> None:
@@ -101,8 +131,8 @@ def test_a_mean_needs_all_sets(few: ModuleType) -> None:
     ]
     lines = report.results_table(rows, ["x", "y"], 10).splitlines()[2:]
     assert lines == [
-        "| napari-topaz, from its weights | 0.500 | – | – |",
-        "| Topaz, from its resnet8 | **0.700** | **0.100** | **0.400** |",
+        "| napari-topaz, from its weights | 0.500 | – | – | 2 |",
+        "| Topaz, from its resnet8 | **0.700** | **0.100** | **0.400** | 1 |",
     ]
 
 
