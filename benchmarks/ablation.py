@@ -15,7 +15,8 @@ that has never seen the shape of the set:
     python benchmarks/ablation.py --weights no_rods.safetensors --sets elongated …
 
 With --development the simulated sets have other seeds: other particles on other micrographs. Recipes are
-chosen on those, and what is reported is measured on the sets that the other benchmarks report on.
+chosen on those, and what is reported is measured on the sets that the other benchmarks report on. With
+--crowds they are crowds of several kinds.
 
     python benchmarks/ablation.py [--data FOLDER] [--elements …] [--labels 10 100] [--draws 3] [--workers 2]
     python benchmarks/ablation.py --hard --elements default random-start --labels 10 1000
@@ -60,7 +61,7 @@ from papers_report import number, table
 from papers_statistics import Column, compare, holm
 from papers_table import command, days, kept_rows, machine, measure
 from scipy.special import expit
-from sets import HARD, SETS
+from sets import CROWDS, HARD, SETS
 
 from napari_topaz import Picks
 from napari_topaz.files.atomic import replace_file
@@ -170,13 +171,15 @@ def report(rows: Sequence[dict], options: argparse.Namespace, when: str = "") ->
     found = columns(rows)
     about = (__doc__ or "").split("\n\n")
     parts = ["# Ablation of the default recipe", about[1]]
-    parts += about[2:4] * (options.hard or options.weights != WEIGHTS) + about[4:5] * options.development
+    parts += about[2:4] * (options.hard or options.weights != WEIGHTS) + about[4:5] * (
+        options.development or options.crowds
+    )
     done = f"{len(rows)} cells, {options.draws} draws; on {machine()}"
     parts.append(f"Command: `{command('ablation.py')}`; {done}; measured {when}.")
     parts += [options.note] * bool(options.note)
     for count in options.labels:
         parts += [f"## {count} labels", table_of(found, rows, options, count)]
-    if options.development:
+    if options.development or options.crowds:
         return "\n\n".join(parts) + "\n"  # what is expected is chosen on these: calibration.py
     parts += [
         "## Threshold and expected precision of the default recipe",
@@ -239,8 +242,12 @@ def p_text(p: float) -> str:
     return "–" if p != p else ("< .001" if p < 0.001 else f"{p:.3f}")
 
 
-def known_sets(data: Path | None, *, development: bool, hard: bool = False) -> dict[str, MicrographSet]:
+def known_sets(
+    data: Path | None, *, development: bool, hard: bool = False, crowds: bool = False
+) -> dict[str, MicrographSet]:
     """All sets by name; the real one is never for development."""
+    if crowds:
+        return {name: MicrographSet(name, settings) for name, settings in CROWDS.items()}
     if hard:
         return {name: MicrographSet(name, s, inverted=name == "bright") for name, s in HARD.items()}
     more = DEVELOPMENT if development else 0
@@ -265,6 +272,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--development", action="store_true", help="sets of other seeds")
     parser.add_argument("--hard", action="store_true", help="sets that are unlike what was learnt from")
+    parser.add_argument("--crowds", action="store_true", help="crowds, for development")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the general model to start from")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--time-limit", type=float, help="seconds after which no cell is begun")
@@ -273,13 +281,15 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "napari-topaz-ablation")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(words)
-    known = known_sets(options.data, development=options.development, hard=options.hard)
+    known = known_sets(
+        options.data, development=options.development, hard=options.hard, crowds=options.crowds
+    )
     options.sets = options.sets or list(known)
     for unknown in set(options.sets) - set(known):
         parser.error(f"{unknown!r} is not a set; choose from {', '.join(known)} (the real one needs --data).")
     if not options.weights.is_file():
         parser.error(f"there is no model {options.weights}")
-    kind = "_hard" if options.hard else "_development" if options.development else ""
+    kind = "_hard" * options.hard + "_development" * options.development + "_crowds" * options.crowds
     kind += "_other_weights" * (options.weights != WEIGHTS)
     name = f"ablation{kind}.md"
     options.output = options.output or HERE / "results" / name
@@ -288,7 +298,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parse(words)
-    known = known_sets(options.data, development=options.development, hard=options.hard)
+    known = known_sets(
+        options.data, development=options.development, hard=options.hard, crowds=options.crowds
+    )
     # A whole element after the other: what is interrupted compares some of them on everything.
     todo = [
         (Cell(name, element, count, draw, options.weights), known[name])

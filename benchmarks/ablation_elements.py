@@ -6,6 +6,7 @@ context in which the package's functions are replaced while one model is trained
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -213,6 +214,9 @@ ELEMENTS: dict[str, Element] = {
     "twice-as-long": Element("twice the steps an epoch", {"steps": 100}),
     "half-as-long": Element("half the steps an epoch", {"steps": 25}),
     "smaller": Element("particles 16 px wide, not 19", preprocess={"particle_pixels": 16.0}),
+    "small-rate": Element(
+        "learning rate of ten labels, in a crowd, too", {"learning_rate": 5e-4 * math.sqrt(10 / 60)}
+    ),
     "one-rate": Element("learning rate 5e-4 however few the labels are", {"learning_rate": 5e-4}),
     "twice-the-rate": Element("learning rate 1e-3", {"learning_rate": 1e-3}),
 }

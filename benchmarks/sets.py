@@ -50,6 +50,16 @@ SETS: dict[str, SimulateSettings] = {
     "noisy": _like(dose=0.4, seed=4),
 }
 
+#: Crowds of other kinds and seeds, on which the recipe for them was chosen; nothing is reported of these.
+CROWDS: dict[str, SimulateSettings] = {
+    "crowd-globular": _like(particles=550, spacing=0.65, seed=1020),
+    "crowd-noisy": _like(particles=550, spacing=0.65, dose=0.4, seed=1021),
+    "crowd-contaminated": SETS["contaminated"].model_copy(
+        update={"particles": 500, "spacing": 0.65, "seed": 1022}
+    ),
+    "crowd-thinner": _like(shape="ring", dose=3.0, particles=350, spacing=0.7, seed=1023),
+}
+
 #: What the general model is suspected to be bad at: a start from it must not be worse than one from nothing.
 HARD: dict[str, SimulateSettings] = {
     "zero-mean": _like(zero_mean=True, seed=10),

@@ -117,6 +117,12 @@ class TrainingSet:
         return sum(len(i.positives) for i in self.images)
 
     @property
+    def coverage(self) -> float:
+        """Fraction of a micrograph that the expected particles cover, as discs that do not overlap."""
+        pixels = float(np.mean([i.pixels for i in self.images]))
+        return float(self.expected * np.pi * self.particle_radius**2 / max(pixels, 1.0))
+
+    @property
     def prior(self) -> float:
         """Fraction of positive regions π: expected particles × pixels of a disc / pixels, at most ½.
 

@@ -143,5 +143,9 @@ def test_few_labels_take_smaller_steps_and_many_larger_ones() -> None:
     rates = [settings_of(general, None, labels).learning_rate for labels in (15, 60, 100, 400, 10**6)]
     expected = [WARM_LEARNING_RATE * part for part in (0.5, 1, 1, 2)]
     assert rates == pytest.approx([*expected, TrainSettings().learning_rate]), "many labels: as from nothing"
+    # Few labels are learnt from slowly, but for those of a crowd, from the general model.
+    rates = [settings_of(general, None, 15, coverage).learning_rate for coverage in (0.2, 0.49, 0.5, 2.0)]
+    assert rates == pytest.approx([WARM_LEARNING_RATE * part for part in (0.5, 0.5, 1, 1)])
+    assert settings_of(start, None, 15, 0.6).learning_rate == pytest.approx(WARM_LEARNING_RATE / 2)
     assert settings_of(start, TrainSettings(learning_rate=1e-3), 15).learning_rate == 1e-3
     assert settings_of(None, None, 15) == TrainSettings()

@@ -169,7 +169,7 @@ def train(
     if start is None:
         start = general_start(training_set, settings, network)
     try:
-        settings = settings_of(start, settings, training_set.n_labels)
+        settings = settings_of(start, settings, training_set.n_labels, training_set.coverage)
         run = _Run.start(training_set, preprocess, settings, network, device, start)
     except (MemoryError, RuntimeError) as error:
         raise JobError(why_ended(error)) from error

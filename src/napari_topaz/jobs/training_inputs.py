@@ -79,12 +79,11 @@ def _impossible_numbers(training_set: TrainingSet) -> Iterator[Warned]:
             f"{labelled / len(open_):.0f} are labelled on average, so that all else is taken for background; "
             "give a number that counts those too that nobody labelled."
         )
-    area = math.pi * training_set.particle_radius**2
-    pixels = float(np.mean([i.pixels for i in training_set.images]))
-    if training_set.expected * area > pixels:
+    if training_set.coverage > 1:
         yield Warned(
             f"{training_set.expected:.0f} particles of this diameter do not fit on a micrograph, as "
-            f"{pixels / area:.0f} cover it; give how many there are on one, and check the diameter."
+            f"{training_set.expected / training_set.coverage:.0f} cover it; give how many there are on one, "
+            "and check the diameter."
         )
 
 
