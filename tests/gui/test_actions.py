@@ -73,9 +73,9 @@ def test_what_a_training_warned_of_is_not_overwritten(
     bench.actions.train()
     qtbot.waitUntil(lambda: bench.bar.running is None)
     assert "Training is done" in bench.bar.message
+    assert "full" in bench.bar.notes.text  # why it ended, before what it assumed
     bench.bar.notes.more.click()
     assert "assumed" in bench.bar.notes.text
-    assert "full" in bench.bar.notes.text
 
 
 @pytest.mark.parametrize("there", ["nothing", "a model", "random weights", "another size"])

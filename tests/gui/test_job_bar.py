@@ -124,9 +124,9 @@ def test_warnings_outlast_their_job(qtbot: QtBot, bar: JobBar) -> None:
     bar.start("Training", job, on_result=lambda _: bar.say("Training is done."))
     qtbot.waitUntil(lambda: bar.running is None)
     assert bar.message == "Training is done."
-    assert bar.notes.text == "Too many labels."
+    assert bar.notes.text == "No labels are held out."
     bar.notes.more.click()
-    assert bar.notes.text == "• Too many labels.\n• No labels are held out."
+    assert bar.notes.text == "• No labels are held out.\n• Too many labels."
     bar.start("Picking", counting(2))
     assert bar.notes.isHidden()
     assert bar.notes.text == ""

@@ -339,3 +339,10 @@ def test_a_single_negative_is_not_in_every_step() -> None:
     batches = [draw_tiles(regions, network, generator).classes for _ in range(50)]
     seen = [int((b[TILES // 2 :] == sampling.NEGATIVE).flatten(1).any(1).sum()) for b in batches]
     assert 10 < seen.count(0) < 40  # of eight tiles 0.8 on average: none in 43 % of the steps
+
+
+def test_indices_of_very_many_pixels_do_not_overflow() -> None:
+    from napari_topaz.model.sampling import index_type
+
+    assert index_type(2**31 - 1) == torch.int32
+    assert index_type(2**31) == torch.int64

@@ -14,9 +14,9 @@ QWidget#notes QToolButton:hover { background: #a3792a; }
 
 
 class Notes(QWidget):
-    """Warnings of one job, the first in full and the others behind a link; empty ones take no room.
+    """Warnings of one job, the latest in full and the others behind a link; without any it takes no room.
 
-    What is closed is not shown again by the jobs that follow.
+    The latest, as why a job ended counts for more than what it had to assume.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -25,7 +25,6 @@ class Notes(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setStyleSheet(STYLE)
         self._notes: list[str] = []
-        self._closed: set[str] = set()
         self._unfolded = False
         self._label = QLabel()
         self._label.setWordWrap(True)
@@ -39,8 +38,8 @@ class Notes(QWidget):
         self.button = QToolButton()
         self.button.setText("×")
         self.button.setAutoRaise(True)
-        self.button.setToolTip("Close; it is not said again until the viewer is started anew.")
-        self.button.clicked.connect(self._close)
+        self.button.setToolTip("Close; a job that has cause to will say it again.")
+        self.button.clicked.connect(self.clear)
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 3, 3, 3)
         row.setSpacing(2)
@@ -56,22 +55,18 @@ class Notes(QWidget):
 
     def add(self, note: str) -> None:
         """Show one more."""
-        if note not in self._notes and note not in self._closed:
-            self._notes.append(note)
+        if note not in self._notes:
+            self._notes.insert(0, note)
             self._show()
 
     def clear(self) -> None:
-        """Forget them: another job begins."""
+        """Forget them: another job begins, or she has read them."""
         self._notes, self._unfolded = [], False
         self._show()
 
     def _unfold(self) -> None:
         self._unfolded = True
         self._show()
-
-    def _close(self) -> None:
-        self._closed.update(self._notes)
-        self.clear()
 
     def _show(self) -> None:
         hidden = 0 if self._unfolded else len(self._notes[1:])

@@ -44,29 +44,29 @@ def _particles(labels: Picks | None) -> int:
 
 
 def doubts(training_set: TrainingSet, settings: TrainSettings) -> Iterator[Warned]:
-    """Say what had to be assumed, or left out."""
-    if training_set.assumed:
+    """Say what had to be assumed, or left out; what matters most comes last, where it is read."""
+    if not training_set.held_out and settings.held_out > 0:
         yield Warned(
-            f"The expected number of particles per micrograph is not given; "
-            f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area). "
-            "Give what you count on one."
-        )
-    yield from _impossible_numbers(training_set)
-    if training_set.doubled:
-        yield Warned(
-            f"{training_set.doubled} labels lie on another one, and are left out; look for a file that was "
-            "added twice."
+            "No labels are held out to choose the best epoch, as that would take more than a third of "
+            "them; label some particles on three micrographs or more."
         )
     if settings.deviation_filter and training_set.n_labels < FEWEST_LABELS:
         yield Warned(
             "Picks are not filtered by their standard deviation: its range is known from "
             f"{FEWEST_LABELS} labels on, and there are {training_set.n_labels}."
         )
-    if not training_set.held_out and settings.held_out > 0:
+    if training_set.assumed:
         yield Warned(
-            "No labels are held out to choose the best epoch, as that would take more than a third of "
-            "them; label some particles on three micrographs or more."
+            f"The expected number of particles per micrograph is not given; "
+            f"{training_set.expected:.0f} are assumed ({ASSUMED_COVERAGE:.0%} of the area). "
+            "Give what you count on one."
         )
+    if training_set.doubled:
+        yield Warned(
+            f"{training_set.doubled} labels lie on another one, and are left out; look for a file that was "
+            "added twice."
+        )
+    yield from _impossible_numbers(training_set)
 
 
 def _impossible_numbers(training_set: TrainingSet) -> Iterator[Warned]:
